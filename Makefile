@@ -1,0 +1,83 @@
+# Everything from a bare clone: each target sets up what it needs in .venv and remembers it with stamp files.
+
+PYTHON ?= python3
+TASK ?= digits
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
+# The build tools are in .venv and the objects stay in build/, so that a rebuild takes seconds. CMake remembers a missing
+# compiler for ever; forget that, for it may have been installed since.
+PACKAGE = @if grep -qs 'CMAKE_CXX_COMPILER.*NOTFOUND' build/make/CMakeCache.txt; then rm -rf build/make; fi; \
+  $(PIP) --no-build-isolation --config-settings=build-dir=build/make
+# Directories are listed too: deleting a file changes nothing else.
+SOURCES := pyproject.toml CMakeLists.txt README.md $(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
+
+export MPLBACKEND ?= Agg
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help train test test-all lint format bench clean distclean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PYTHON=python3.12 chooses the interpreter of .venv; ARGS='...' goes to the program that runs."
+
+train: $(VENV)/.train $(VENV)/.package ## Train the digit classifier (TASK=name for another task)
+	@$(BIN)/cajax train $(TASK) $(ARGS)
+
+test: lint ## Lint, type-check and run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: lint ## The same, with the slow tests
+	@$(BIN)/python -m pytest -m '' $(ARGS)
+
+lint: $(VENV)/.dev $(VENV)/.package ## Check style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(VENV)/.dev ## Fix style and format in place
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev $(VENV)/.package ## Run the benchmarks
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean: ## Remove build products and caches
+	@rm -rf build dist .cache .hypothesis .pytest_cache .ruff_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	@rm -rf $(VENV)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Cajax needs Python 3.11 or newer as '$(PYTHON)'; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "* creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.tools: constraints.txt $(VENV)/.made
+	@echo "* installing JAX and the build tools (about 150 MB to download)"
+	@$(PIP) scikit-build-core cmake ninja jax
+	@touch $@
+
+$(VENV)/.train: pyproject.toml constraints.txt $(VENV)/.tools
+	@echo "* building cajax and installing what training needs (about 120 MB)"
+	$(PACKAGE) '.[train]'
+	@touch $@ $(VENV)/.package
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.tools
+	@echo "* building cajax and installing what the tests need (about 200 MB)"
+	$(PACKAGE) '.[dev]'
+	@touch $@ $(VENV)/.train $(VENV)/.package
+
+$(VENV)/.package: $(SOURCES) $(VENV)/.tools
+	@echo "* sources changed: rebuilding cajax"
+	$(PACKAGE) --no-deps .
+	@touch $@

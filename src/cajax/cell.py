@@ -1,0 +1,102 @@
+"""`Cell`: the recipe of one neuron. Every method returns a new recipe."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from . import units
+from ._errors import ParameterError, RegionError, unknown
+from .distributions import Along, Each
+from .lower import lower
+from .mech import Channel
+from .model import Model
+from .morph import DEFAULT_LABELS, Morphology, Region
+from .recipe import PROPERTIES, Decor, Paint, Population
+
+
+def _property(name: str, x: Any) -> Any:
+    """Check one painted property and return it in its unit."""
+    prop = PROPERTIES[name]
+    x = units.value(x, prop.unit, name)
+    if isinstance(x, Along):
+        return x
+    try:
+        value = np.asarray(x.x if isinstance(x, Each) else x, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be a number in {prop.unit}, not {x!r}") from None
+    if not np.isfinite(value).all():
+        raise ParameterError(f"{name} must be finite, not {x!r}")
+    if prop.lo is not None and (value <= prop.lo if prop.strict else value < prop.lo).any():
+        raise ParameterError(f"{name} = {value.min():g} {prop.unit} must be above {prop.lo:g}")
+    return x
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A morphology with what is painted on it.
+
+    `cm` µF/cm², `ra` Ω·cm, `v0` initial voltage in mV, `temperature` in °C; without a temperature every mechanism runs
+    at the one it was published for. Values may be text with a unit, such as "0.75 uF/cm2".
+    """
+
+    morph: Morphology
+    cm: Any = 1.0
+    ra: Any = 100.0
+    v0: Any = -65.0
+    temperature: Any = None
+    labels: Mapping[str, Region] = field(default_factory=lambda: MappingProxyType({}))
+    paints: tuple[Paint, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.morph, Morphology):
+            raise ParameterError(
+                f"Cell needs a Morphology, not {type(self.morph).__name__}; use read_morphology(path) or a builder"
+            )
+        for name in PROPERTIES:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _property(name, getattr(self, name)))
+
+    def label(self, **regions: Region | str) -> "Cell":
+        """Name regions, to be used in `paint`, in clamps and in paths."""
+        known = {**DEFAULT_LABELS, **self.labels}
+        for name, value in regions.items():
+            if isinstance(value, str):
+                if value not in known:
+                    raise unknown("region", value, known)
+            elif not isinstance(value, Region):
+                raise RegionError(f"label {name} = {value!r} is not a region; write for example tag('apical')")
+        return dataclasses.replace(self, labels=MappingProxyType({**self.labels, **regions}))
+
+    def paint(self, label: str, **what: Any) -> "Cell":
+        """Paint mechanisms (`na=Na(g=0.02)`) or properties (`cm=2.0`) on a labelled region.
+
+        The same name painted on overlapping regions: the last paint wins there. Different names add up.
+        """
+        known = {**DEFAULT_LABELS, **self.labels}
+        if not isinstance(label, str):
+            raise RegionError("paint takes the name of a region; name yours first with .label(name=region)")
+        if label not in known:
+            raise unknown("region", label, known)
+        paints = []
+        for name, value in what.items():
+            if name in PROPERTIES:
+                value = _property(name, value)
+            elif not isinstance(value, Channel):
+                kind = value.__name__ + " (the class; call it)" if isinstance(value, type) else repr(value)
+                hint = unknown("property", name, PROPERTIES) if np.isscalar(value) else "write for example leak=Leak()"
+                raise ParameterError(f"cannot paint {name} = {kind} on '{label}': it is not a mechanism; {hint}")
+            paints.append(Paint(label, name, value))
+        return dataclasses.replace(self, paints=(*self.paints, *paints))
+
+    @property
+    def decor(self) -> Decor:
+        base = [Paint("all", n, getattr(self, n)) for n in PROPERTIES if getattr(self, n) is not None]
+        return Decor(self.labels, (*base, *self.paints))
+
+    def discretize(self, policy: Any) -> Model:
+        """Return the model of this cell with control volumes by `PerBranch`, `MaxLength` or `DLambda`."""
+        return lower((Population("", (self.morph,), (1,), self.decor),), (), policy)

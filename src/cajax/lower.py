@@ -1,0 +1,268 @@
+"""Lowering: from recipes (what is painted where) to a `Model` (arrays and indices)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ._errors import ParameterError, RegionError, unknown
+from ._types import Array
+from .distributions import Along, Each
+
+from .model import Connections, FieldPlan, Group, Layout, Mechanism, Model, Source, Structure, soma_of
+from .morph import DEFAULT_LABELS, CVs, Morphology, Region, discretize, region
+from .recipe import PROPERTIES, Decor, Population, Projection
+from .solve import Tree
+
+
+class _Lowering:
+    """The parameters, units and sources gathered while walking the recipes."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Array] = {}
+        self.units: dict[str, str] = {}
+
+    def add(self, path: str, value: Any, unit: str) -> None:
+        self.params[path] = jnp.asarray(value, dtype=float)
+        self.units[path] = unit
+
+    def source(self, path: str, value: Any, unit: str, where: np.ndarray, place: "_Places") -> Source:
+        """Register one painted value and return the source that fills the entries `where`."""
+        units = {k: np.unique(v[where], return_inverse=True)[1] for k, v in place.units.items()}
+        if isinstance(value, Along):
+            for name, coefficient in value.coefficients.items():
+                self.add(f"{path}.{name}", coefficient, "1")
+            measure = place.measure(value.measure)[where]
+            return Source(path, "along", where, units, measure, value.fn, tuple(value.coefficients))
+        if isinstance(value, Each):
+            source = Source(path, value.place, where, units)
+            width = source.width(value.place)
+            if np.shape(value.x) not in ((), (width,)):
+                raise ParameterError(
+                    f"parameter '{path}': each('{value.place}', …) needs one value or {width}, not {np.shape(value.x)}"
+                )
+            self.add(path, np.broadcast_to(value.x, (width,)), unit)
+            return source
+        if np.ndim(value) != 0:
+            raise ParameterError(
+                f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
+            )
+        self.add(path, value, unit)
+        return Source(path, "shared", where, units)
+
+
+class _Places:
+    """The CVs of one population in model order: who owns each, and its measures."""
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self.start = layout.groups[0].start
+        cell, branch = [], []
+        for g in layout.groups:
+            cell.append(np.tile(g.first_cell + np.arange(g.lanes), len(g.cvs.branch)))
+            branch.append(np.repeat(g.cvs.branch, g.lanes))
+        cells, branches = np.concatenate(cell), np.concatenate(branch)
+        self.size = len(cells)
+        self.units = {"cell": cells, "branch": cells * (branches.max() + 1) + branches, "cv": np.arange(self.size)}
+
+    def mask(self, label: str) -> np.ndarray:
+        masks = [
+            np.repeat(region(label).mask(g.cvs, self.layout.labels), g.lanes) for g in self.layout.groups
+        ]
+        return np.concatenate(masks)
+
+    def measure(self, measure: Any) -> np.ndarray:
+        return np.concatenate([np.repeat(measure.values(g.cvs), g.lanes) for g in self.layout.groups])
+
+
+def _property_per_branch(morph: Morphology, cvs: CVs, labels: Mapping[str, Region], decor: Decor, name: str) -> np.ndarray:
+    """Return a painted property per branch, as the discretization policy needs it before the CVs are known."""
+    out = np.full(len(morph.parent), np.nan)
+    for paint in decor.paints:
+        if paint.name == name and not isinstance(paint.value, Along | Each):
+            out[cvs.branch[region(paint.label).mask(cvs, labels)]] = paint.value
+    return out
+
+
+def _discretize(morph: Morphology, labels: Mapping[str, Region], decor: Decor, policy: Any) -> CVs:
+    from_branches = discretize(morph, _OnePerBranch(), 100.0, 1.0)
+    ra = _property_per_branch(morph, from_branches, labels, decor, "ra")
+    cm = _property_per_branch(morph, from_branches, labels, decor, "cm")
+    return discretize(morph, policy, np.nan_to_num(ra, nan=100.0), np.nan_to_num(cm, nan=1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _OnePerBranch:
+    def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
+        return np.ones(len(morph.parent), int)
+
+
+def _layouts(populations: Sequence[Population], policy: Any) -> tuple[Layout, ...]:
+    layouts, start = [], 0
+    for population in populations:
+        labels = {**DEFAULT_LABELS, **population.decor.labels}
+        groups, first = [], 0
+        for morph, lanes in zip(population.shapes, population.counts, strict=True):
+            cvs = _discretize(morph, labels, population.decor, policy)
+            groups.append(Group(start, lanes, first, cvs))
+            start += lanes * len(cvs.branch)
+            first += lanes
+        layouts.append(Layout(population.name, tuple(groups), labels))
+    return tuple(layouts)
+
+
+def _coverage(places: _Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[tuple[Any, np.ndarray]]]:
+    """Return the CVs covered `[m]` (numbers within the population) and the entries of it that each visible paint fills."""
+    owner = np.full(places.size, -1)
+    for i, paint in enumerate(paints):
+        mask = places.mask(paint.label)
+        if not mask.any():
+            raise RegionError(f"region '{paint.label}' is empty: nothing to paint '{paint.name}' on in this morphology")
+        owner[mask] = i
+    covered = np.flatnonzero(owner >= 0)
+    return covered, [(p, np.flatnonzero(owner[covered] == i)) for i, p in enumerate(paints) if (owner == i).any()]
+
+
+def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism]:
+    found = []
+    names = list(dict.fromkeys(p.name for p in decor.paints if p.name not in PROPERTIES))
+    for name in sorted(names):
+        paints = [p for p in decor.paints if p.name == name]
+        cls = type(paints[-1].value)
+        if any(type(p.value) is not cls for p in paints):
+            kinds = ", ".join(sorted({type(p.value).__name__ for p in paints}))
+            raise ParameterError(f"'{name}' is painted as {kinds}; one name is one mechanism, use different names")
+        covered, visible = _coverage(places, paints)
+        fields = {}
+        for spec in cls.specs():
+            sources = tuple(
+                low.source(
+                    f"{places.layout.prefix}{p.label}.{name}.{spec.name}", getattr(p.value, spec.name), spec.unit,
+                    where, _Slice(places, covered),
+                )
+                for p, where in visible
+            )  # fmt: skip
+            fields[spec.name] = FieldPlan(len(covered), sources)
+        found.append(
+            Mechanism(places.layout.prefix + name, cls, _options(paints[-1].value), places.start + covered, fields)
+        )
+    return found
+
+
+class _Slice:
+    """`_Places` seen through a subset of its CVs."""
+
+    def __init__(self, places: _Places, index: np.ndarray):
+        self.units = {k: v[index] for k, v in places.units.items()}
+        self._places, self._index = places, index
+
+    def measure(self, measure: Any) -> np.ndarray:
+        return self._places.measure(measure)[self._index]
+
+
+def _options(mechanism: Any) -> dict[str, Any]:
+    """Return the fields of a mechanism that are choices (static), not parameters."""
+    params = {spec.name for spec in type(mechanism).specs()}
+    return {f.name: getattr(mechanism, f.name) for f in dataclasses.fields(mechanism) if f.name not in params}
+
+
+def _properties(low: _Lowering, all_places: Sequence[_Places], populations: Sequence[Population]) -> dict[str, FieldPlan]:
+    plans: dict[str, FieldPlan] = {}
+    size = sum(p.size for p in all_places)
+    for name, prop in PROPERTIES.items():
+        sources: list[Source] = []
+        for places, population in zip(all_places, populations, strict=True):
+            paints = [p for p in population.decor.paints if p.name == name]
+            if not paints:
+                continue
+            covered, visible = _coverage(places, paints)
+            for paint, where in visible:
+                path = f"{places.layout.prefix}{paint.label}.{name}"
+                source = low.source(path, paint.value, prop.unit, where, _Slice(places, covered))
+                sources.append(dataclasses.replace(source, where=places.start + covered[where]))
+        filled = sum(len(s.where) for s in sources)
+        if filled == size:
+            plans[name] = FieldPlan(size, tuple(sources))
+        elif filled:
+            raise ParameterError(f"'{name}' is painted on {filled} of {size} CVs; give every cell a value for it")
+    return plans
+
+
+def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projection) -> Connections:
+    pre_layout, post_layout = layouts[projection.pre], layouts[projection.post]
+    pre = pre_layout.sites(soma_of(pre_layout))[:, 0]
+    post = post_layout.sites(projection.at)
+    if post.ndim == 1:
+        raise RegionError(f"projection '{projection.path}': the cells of '{projection.post}' have different numbers of sites")
+    per_cell = post.shape[1]
+    pairs = projection.rule.pairs(len(pre), len(post))
+    shape = (len(pre), len(post)) if pairs is None else (len(pairs),)
+    if per_cell > 1:
+        shape = (*shape, per_cell)
+    weight = np.asarray(projection.weight.x if isinstance(projection.weight, Each) else projection.weight, float)
+    if isinstance(projection.weight, Each):
+        weight = np.broadcast_to(weight, shape)
+    path = f"{projection.path}.weight"
+    if weight.shape not in ((), shape):
+        raise ParameterError(f"'{path}' must be one number or of shape {shape}, not {weight.shape}")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ParameterError(
+            f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second synapse"
+            " with a lower reversal potential"
+        )
+    low.add(path, weight, "uS")
+    fields = {}
+    for spec in type(projection.synapse).specs():
+        fields[spec.name] = f"{projection.path}.{spec.name}"
+        low.add(fields[spec.name], getattr(projection.synapse, spec.name), spec.unit)
+    edges = order = None
+    if pairs is not None:
+        site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()
+        order = np.argsort(site, kind="stable")
+        edges = np.stack([np.repeat(pairs[:, 0], per_cell), site], axis=1)[order]
+    return Connections(
+        projection.path, type(projection.synapse), _options(projection.synapse), fields, path, shape, order, pre,
+        post.ravel(), edges,
+    )  # fmt: skip
+
+
+def lower(populations: Sequence[Population], projections: Sequence[Projection], policy: Any) -> Model:
+    """Return the model of these populations and projections, discretized by `policy`."""
+    if not hasattr(policy, "counts"):
+        raise ParameterError(f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)")
+    layouts = _layouts(populations, policy)
+    low = _Lowering()
+    all_places = [_Places(layout) for layout in layouts]
+    mechanisms: list[Mechanism] = []
+    for places, population in zip(all_places, populations, strict=True):
+        mechanisms += _mechanisms(low, places, population.decor)
+    properties = _properties(low, all_places, populations)
+    by_name = {layout.name: layout for layout in layouts}
+    for projection in projections:
+        for name in (projection.pre, projection.post):
+            if name not in by_name:
+                raise unknown("population", name, by_name)
+    connections = tuple(_connect(low, by_name, p) for p in projections)
+    groups = [g for layout in layouts for g in layout.groups]
+    forest = tuple(Tree(g.cvs.node_parent, g.cvs.node_cv, g.lanes) for g in groups)
+
+    def spread(name: str) -> np.ndarray:
+        return np.concatenate([np.repeat(getattr(g.cvs, name), g.lanes) for g in groups])
+
+    def owner(name: str) -> np.ndarray:
+        return np.concatenate([g.flat(np.maximum(getattr(g.cvs, name), 0)).T.ravel() for g in groups])
+
+    structure = Structure(
+        size=sum(p.size for p in all_places), layouts=layouts, forest=forest, mechanisms=tuple(mechanisms),
+        properties=properties, connections=connections, cv_child=owner("cv_child"), cv_parent=owner("cv_parent"),
+        units=low.units,
+    )  # fmt: skip
+    return Model(
+        low.params,
+        *(jnp.asarray(spread(name), dtype=float) for name in ("area", "res_child", "res_parent")),
+        structure=structure,
+    )
+
+

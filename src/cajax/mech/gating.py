@@ -1,0 +1,85 @@
+"""Gates: where a gate is heading, how fast, and the exact step on the way; and the rates they are made of."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._errors import ParameterError
+from .._types import Array, ArrayLike
+
+
+class Gate(eqx.Module):
+    """First-order kinetics dx/dt = rate · (inf − x) of one gate at a fixed voltage.
+
+    `inf` is the steady state (no unit), `rate` the inverse time constant (1/ms); shaped like the voltage.
+    """
+
+    inf: Array
+    rate: Array
+
+    @staticmethod
+    def rates(a: Array, b: Array) -> "Gate":
+        """Gate that opens with rate `a` and closes with rate `b` (1/ms, a + b > 0)."""
+        rate = a + b
+        return Gate(a / rate, rate)
+
+    @staticmethod
+    def relax(inf: Array, tau: Array) -> "Gate":
+        """Gate that relaxes to `inf` with time constant `tau` (ms, > 0)."""
+        return Gate(inf, 1.0 / tau)
+
+    def scaled(self, factor: Any) -> "Gate":
+        """Return the gate with its rate times `factor`, as a temperature does; the steady state stays."""
+        return self if isinstance(factor, float) and factor == 1.0 else Gate(self.inf, self.rate * factor)
+
+    def step(self, x: Array, dt: Any) -> Array:
+        """Return the gate `dt` ms after it was `x`: exact for a voltage that stands still."""
+        return self.inf + (x - self.inf) * jnp.exp(-dt * self.rate)
+
+
+@dataclass(frozen=True)
+class Q10:
+    """All gates of a channel run `factor` times faster per 10 °C above `at` (°C), where its rates hold."""
+
+    factor: float
+    at: float
+
+    def __post_init__(self):
+        if not self.factor > 0:
+            raise ParameterError(f"Q10 factor {self.factor:g} is not positive; values lie between 1 and 5")
+
+    def __call__(self, celsius: Any) -> Any:
+        """Return the factor on every rate at `celsius` (°C): 1 at the reference temperature."""
+        return self.factor ** ((celsius - self.at) / 10.0)
+
+
+# z/(exp(z) − 1) = 1 − z/2 + Σ c_k z^2k with c_k = B_2k/(2k)! (Bernoulli numbers), k = 1, 2, …
+_EARLY = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600)  # enough for float32
+_SERIES = (*_EARLY, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000)
+
+
+def trap(z: Array, exp_z: Array) -> Array:
+    """Return z/(exp(z) − 1) from z and exp(z), for rates that share one exponential; see `vtrap`."""
+    near = jnp.abs(z) < 0.5
+    terms = _EARLY if jnp.finfo(z.dtype).bits <= 32 else _SERIES
+    z2, series = z * z, terms[-1]
+    for c in terms[-2::-1]:
+        series = series * z2 + c
+    series = series * z2 - 0.5 * z + 1.0
+    # The inner `where` keeps 0/0 out of the branch not taken: its derivative would be NaN, and 0 · NaN = NaN.
+    return jnp.where(near, series, z / jnp.where(near, 1.0, exp_z - 1.0))
+
+
+def vtrap(x: ArrayLike, y: ArrayLike) -> Array:
+    """Return x/(exp(x/y) − 1), in the unit of `x`, smooth through the 0/0 at x = 0, where it equals `y`.
+
+    The linear-exponential rate of Hodgkin–Huxley models: `a = 0.032 * vtrap(-(v - vt - 15), 5)`. `x` has any
+    shape, `y` broadcasts. Value and derivatives are finite for every finite x/y, in float32 and float64.
+    """
+    z = jnp.divide(x, y)
+    # Beyond this the result is 0 to all digits; held there, exp and its derivatives stay finite.
+    z = jnp.minimum(z, math.log(float(jnp.finfo(z.dtype).max)) - 3.0)
+    return jnp.multiply(y, trap(z, jnp.exp(z)))

@@ -1,0 +1,30 @@
+"""Geometry: morphologies, where on them, and how they are cut into control volumes. No biophysics."""
+
+from .build import ball_and_stick as ball_and_stick
+from .build import cylinder as cylinder
+from .cvs import CVs as CVs
+from .cvs import discretize as discretize
+from .locations import Location as Location
+from .locations import as_location as as_location
+from .locations import at as at
+from .locations import center as center
+from .locations import every_cv as every_cv
+from .locations import root as root
+from .locations import terminals as terminals
+from .morphology import Branch as Branch
+from .morphology import Morphology as Morphology
+from .policies import DLambda as DLambda
+from .policies import MaxLength as MaxLength
+from .policies import PerBranch as PerBranch
+from .policies import Policy as Policy
+from .pyramidal import pyramidal as pyramidal
+from .read import read_morphology as read_morphology
+from .regions import DEFAULT_LABELS as DEFAULT_LABELS
+from .regions import Measure as Measure
+from .regions import Region as Region
+from .regions import as_region as as_region
+from .regions import branch_order as branch_order
+from .regions import path_distance as path_distance
+from .regions import radius as radius
+from .regions import region as region
+from .regions import tag as tag

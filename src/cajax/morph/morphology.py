@@ -1,0 +1,153 @@
+"""The shape of a neuron: a tree of unbranched branches, each a polyline of points with a radius."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from .._errors import MorphologyError
+
+
+class Branch(NamedTuple):
+    """One unbranched piece while a morphology is put together: `points` [n, 4] are x, y, z and radius in µm."""
+
+    points: np.ndarray
+    parent: int = -1
+    attach: float = 1.0
+    tag: str = "soma"
+
+
+@dataclass(frozen=True, eq=False)
+class Morphology:
+    """A forest of branches; a branch is what NEURON calls a section.
+
+    `xyz` [P, 3] and `radius` [P] are in µm; the points of branch b are `offsets[b]:offsets[b + 1]`, at least two.
+    Consecutive points bound a truncated cone (frustum); repeated points are allowed. `parent` [B] is the parent
+    branch, less than the branch's own number, or -1 for a root; `attach` [B] is the relative position 0..1 on the
+    parent where the branch starts; `tags` name each branch: "soma", "axon", "basal", "apical", "custom5", …
+    A child need not start where its parent ends (a dendrite on the surface of a soma): the gap has no membrane.
+
+    A radius is positive everywhere but at the last point of a branch without children, where it may be zero.
+    Raises `MorphologyError` when any of this does not hold.
+    """
+
+    xyz: np.ndarray
+    radius: np.ndarray
+    offsets: np.ndarray
+    parent: np.ndarray
+    attach: np.ndarray
+    tags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, dtype in _FIELDS.items():
+            array = np.array(getattr(self, name), dtype)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "tags", tuple(self.tags))
+        _check_shapes(self)
+        _check_tree(self)
+        _check_points(self)
+
+    @classmethod
+    def of(cls, branches: Sequence[Branch]) -> "Morphology":
+        """Join branches, parents first, into a morphology."""
+        if not branches:
+            raise MorphologyError("a morphology needs at least one branch")
+        points = np.concatenate([np.asarray(b.points, float).reshape(-1, 4) for b in branches])
+        counts = [len(b.points) for b in branches]
+        return cls(
+            xyz=points[:, :3],
+            radius=points[:, 3],
+            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            parent=np.array([b.parent for b in branches]),
+            attach=np.array([b.attach for b in branches]),
+            tags=tuple(b.tag for b in branches),
+        )
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{self.tags.count(tag)} {tag}" for tag in dict.fromkeys(self.tags))
+        total, area = self.lengths.sum(), self.areas.sum()
+        return f"Morphology({len(self.tags)} branches: {kinds}; {total:.1f} µm, {area:.1f} µm²)"
+
+    @cached_property
+    def point_branch(self) -> np.ndarray:
+        """The branch of each point [P]."""
+        return np.repeat(np.arange(len(self.parent)), np.diff(self.offsets))
+
+    @cached_property
+    def arc(self) -> np.ndarray:
+        """The distance in µm of each point [P] from the start of its branch."""
+        step = np.linalg.norm(np.diff(self.xyz, axis=0), axis=1)
+        step[self.offsets[1:-1] - 1] = 0.0  # from the last point of a branch to the first of the next
+        along = np.concatenate([[0.0], np.cumsum(step)])
+        return along - along[self.offsets[:-1]][self.point_branch]
+
+    @cached_property
+    def frusta(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Every frustum as (branch, length, radius at its start, radius at its end), each [P - B]."""
+        inside = self.point_branch[1:] == self.point_branch[:-1]
+        return (
+            self.point_branch[1:][inside],
+            np.diff(self.arc)[inside],
+            self.radius[:-1][inside],
+            self.radius[1:][inside],
+        )
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length of each branch [B] in µm."""
+        return self.arc[self.offsets[1:] - 1]
+
+    @property
+    def areas(self) -> np.ndarray:
+        """The lateral area of each branch [B] in µm²: the mantles of its frusta."""
+        branch, length, r0, r1 = self.frusta
+        return np.bincount(branch, np.pi * (r0 + r1) * np.hypot(length, r1 - r0), len(self.parent))
+
+
+_FIELDS = {"xyz": float, "radius": float, "offsets": np.int64, "parent": np.int64, "attach": float}
+
+
+def _check_shapes(m: Morphology) -> None:
+    p, b = len(m.radius), len(m.parent)
+    if b == 0:
+        raise MorphologyError("a morphology needs at least one branch")
+    if m.xyz.shape != (p, 3):
+        raise MorphologyError(f"xyz has shape {m.xyz.shape}; {p} radii need points of shape ({p}, 3)")
+    for name, size in (("attach", len(m.attach)), ("tags", len(m.tags)), ("offsets", len(m.offsets) - 1)):
+        if size != b:
+            raise MorphologyError(f"{name} describes {size} branches, but parent describes {b}")
+    if m.offsets[0] != 0 or m.offsets[-1] != p:
+        raise MorphologyError(f"offsets must run from 0 to the number of points {p}, not {m.offsets[0]}..{m.offsets[-1]}")
+    for k in np.flatnonzero(np.diff(m.offsets) < 2)[:1]:
+        raise MorphologyError(f"branch {k} has {np.diff(m.offsets)[k]} points; a branch needs at least two")
+
+
+def _check_tree(m: Morphology) -> None:
+    own = np.arange(len(m.parent))
+    for k in np.flatnonzero((m.parent >= own) | (m.parent < -1))[:1]:
+        raise MorphologyError(
+            f"branch {k} has parent {m.parent[k]}; a parent comes before its children (-1 for a root)"
+        )
+    for k in np.flatnonzero(~((m.attach >= 0) & (m.attach <= 1)))[:1]:
+        raise MorphologyError(f"branch {k} attaches at {m.attach[k]}; the position on the parent lies between 0 and 1")
+
+
+def _check_points(m: Morphology) -> None:
+    finite = np.isfinite(m.xyz).all(1) & np.isfinite(m.radius)
+    for k in np.flatnonzero(~finite)[:1]:
+        raise MorphologyError(f"branch {m.point_branch[k]} has a point that is not finite: {m.xyz[k]}, {m.radius[k]}")
+    tip = np.ones(len(m.parent), bool)
+    tip[m.parent[m.parent >= 0]] = False
+    may_vanish = np.zeros(len(m.radius), bool)
+    may_vanish[m.offsets[1:][tip] - 1] = True
+    for k in np.flatnonzero((m.radius < 0) | ((m.radius == 0) & ~may_vanish))[:1]:
+        b = m.point_branch[k]
+        raise MorphologyError(
+            f"branch {b} has radius {m.radius[k]:g} µm at point {k - m.offsets[b]}; a radius must be positive"
+            " (zero only at the end of a tip)"
+        )
+    for k in np.flatnonzero(m.lengths <= 0)[:1]:
+        raise MorphologyError(f"branch {k} ('{m.tags[k]}') has length 0; its points must not all coincide")

@@ -1,0 +1,148 @@
+"""What is done to a model in one run: clamps and currents. They are arguments of `simulate`, never part of the model."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import units
+from ._errors import ParameterError, ProtocolError
+from ._types import Array, Float
+
+
+def _number(x: Any, unit: str, name: str) -> Any:
+    """Convert text with a unit, and refuse what is not finite; traced values pass."""
+    x = units.value(x, unit, name)
+    if isinstance(x, jax.core.Tracer):
+        return x
+    try:
+        value = np.asarray(x, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be a number in {unit}, not {x!r}") from None
+    if not np.isfinite(value).all():
+        raise ParameterError(f"{name} must be finite, not {x!r}")
+    return jnp.asarray(x, dtype=float) if not isinstance(x, jax.Array) else x
+
+
+def _concrete(x: Any) -> np.ndarray | None:
+    return None if isinstance(x, jax.core.Tracer) else np.asarray(x)
+
+
+class Input(eqx.Module):
+    """Anything applied at a place during a run.
+
+    `drive(t, dt)` returns the current (nA) and the conductance (µS) with its reversal potential (mV) over [t, t + dt]:
+    the electrode current is `i - g (v - e)`.
+    """
+
+    at: eqx.AbstractVar[Any]
+
+    @abstractmethod
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]: ...
+
+    @abstractmethod
+    def check(self, t1: float) -> None:
+        """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
+
+
+class IClamp(Input):
+    """A current step of `amp` nA at `at`, from `delay` for `dur` ms.
+
+    Over a time step the current is its exact mean, so delay and duration need not be multiples of dt and have
+    gradients. `amp` broadcasts over the cells of a population.
+    """
+
+    at: Any = eqx.field(static=True)
+    delay: Float[Array, "..."]
+    dur: Float[Array, "..."]
+    amp: Float[Array, "..."]
+
+    def __init__(self, at: Any, delay: Any, dur: Any, amp: Any):
+        self.at = at
+        self.delay = _number(delay, "ms", "IClamp delay")
+        self.dur = _number(dur, "ms", "IClamp dur")
+        self.amp = _number(amp, "nA", "IClamp amp")
+        concrete = _concrete(self.dur)
+        if concrete is not None and (concrete < 0).any():
+            raise ParameterError(f"IClamp dur = {dur} ms is negative; give a length of time")
+
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
+        on = jnp.clip((self.delay + self.dur - t) / dt, 0.0, 1.0) - jnp.clip((self.delay - t) / dt, 0.0, 1.0)
+        return self.amp * on, None, None
+
+    def check(self, t1: float) -> None:
+        delay, dur = _concrete(self.delay), _concrete(self.dur)
+        if delay is not None and (delay >= t1).any():
+            raise ProtocolError(f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at t1 = {t1:g} ms")
+        if delay is not None and dur is not None and (delay + dur <= 0).any():
+            raise ProtocolError(f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, before the run starts at 0 ms")
+
+
+def _sample(values: Array, every: Array, t: Array, dt: Array) -> Array:
+    """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at the middle of the step."""
+    x = jnp.clip((t + 0.5 * dt) / every, 0.0, values.shape[0] - 1.0)
+    i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
+    low = jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
+    high = jax.lax.dynamic_index_in_dim(values, jnp.minimum(i + 1, values.shape[0] - 1), keepdims=False)
+    return low + (x - i) * (high - low)
+
+
+class Current(Input):
+    """A current waveform `values` [sample] or [sample, site] in nA, one sample each `dt` ms, interpolated linearly."""
+
+    at: Any = eqx.field(static=True)
+    values: Float[Array, "sample ..."]
+    dt: Float[Array, ""]
+
+    def __init__(self, at: Any, values: Any, dt: Any):
+        self.at = at
+        self.values = _number(values, "nA", "Current values")
+        self.dt = _number(dt, "ms", "Current dt")
+        _check_waveform("Current", self.values, self.dt)
+
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
+        return _sample(self.values, self.dt, t, dt), None, None
+
+    def check(self, t1: float) -> None:
+        return None
+
+
+class VClamp(Input):
+    """A voltage clamp that holds `at` at `v` mV (a number, or a waveform [sample] with one value each `dt` ms).
+
+    The electrode has series resistance `rs` (MΩ); the default is as good as ideal.
+    """
+
+    at: Any = eqx.field(static=True)
+    v: Float[Array, "..."]
+    dt: Float[Array, ""] | None
+    rs: Float[Array, ""]
+
+    def __init__(self, at: Any, v: Any, dt: Any = None, rs: Any = 1e-3):
+        self.at = at
+        self.v = _number(v, "mV", "VClamp v")
+        self.dt = None if dt is None else _number(dt, "ms", "VClamp dt")
+        self.rs = _number(rs, "Mohm", "VClamp rs")
+        resistance = _concrete(self.rs)
+        if resistance is not None and (resistance <= 0).any():
+            raise ParameterError(f"VClamp rs = {rs} Mohm must be positive")
+        if self.dt is not None:
+            _check_waveform("VClamp", self.v, self.dt)
+
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
+        v = self.v if self.dt is None else _sample(self.v, self.dt, t, dt)
+        return None, 1.0 / self.rs, v
+
+    def check(self, t1: float) -> None:
+        return None
+
+
+def _check_waveform(kind: str, values: Any, dt: Any) -> None:
+    if np.ndim(values) == 0 or np.shape(values)[0] == 0:
+        raise ParameterError(f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}")
+    step = _concrete(dt)
+    if step is not None and (step <= 0).any():
+        raise ParameterError(f"{kind} dt = {step} ms must be positive")

@@ -1,0 +1,107 @@
+"""Recipes as plain data: what is painted where, which cells there are, who projects to whom. Lowering reads these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._errors import ParameterError
+from .mech import Synapse
+from .morph import Location, Morphology, Region
+
+
+@dataclass(frozen=True)
+class Property:
+    """A passive property of the membrane or the cytoplasm that can be painted like a channel."""
+
+    unit: str
+    lo: float | None = None
+    strict: bool = False
+
+
+PROPERTIES: Mapping[str, Property] = {
+    "cm": Property("uF/cm2", 0.0, strict=True),
+    "ra": Property("ohm*cm", 0.0, strict=True),
+    "v0": Property("mV"),
+    "temperature": Property("degC", -273.15, strict=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Paint:
+    """One value or mechanism on one labelled region: `name` is "na", "leak", … or one of `PROPERTIES`."""
+
+    label: str
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Decor:
+    """Everything about a cell but its shape: labels, and paints in the order they were applied."""
+
+    labels: Mapping[str, Region]
+    paints: tuple[Paint, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """`count[i]` copies of each shape `shapes[i]`, all painted alike. The lone cell of a cell model has name ""."""
+
+    name: str
+    shapes: tuple[Morphology, ...]
+    counts: tuple[int, ...]
+    decor: Decor
+
+    @property
+    def size(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which cell projects to which: pairs (pre, post) of cell numbers for given population sizes."""
+
+    name: str
+    array: Any = None
+    p: float = 1.0
+    seed: int = 0
+
+    def pairs(self, n_pre: int, n_post: int) -> np.ndarray | None:
+        """Return the edges as `[edge, 2]`, or None when every pair is connected."""
+        if self.name == "all_to_all":
+            return None
+        if self.name == "one_to_one":
+            if n_pre != n_post:
+                raise ParameterError(
+                    f"one_to_one needs populations of equal size, not {n_pre} and {n_post}; use all_to_all() or edges()"
+                )
+            return np.stack([np.arange(n_pre)] * 2, axis=1)
+        if self.name == "bernoulli":
+            hit = np.random.default_rng(self.seed).random((n_pre, n_post)) < self.p
+            return np.argwhere(hit)
+        pairs = np.asarray(self.array)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
+            raise ParameterError(f"edges() takes integers of shape [edge, 2] (pre, post), not {pairs.dtype} {pairs.shape}")
+        top = pairs.max(axis=0, initial=-1)
+        if pairs.size and (pairs.min() < 0 or top[0] >= n_pre or top[1] >= n_post):
+            raise ParameterError(f"edges() names a cell outside the populations, which have {n_pre} and {n_post} cells")
+        return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses of one kind from population `pre` to locations `at` on the cells of population `post`."""
+
+    name: str
+    pre: str
+    post: str
+    synapse: Synapse
+    rule: Rule
+    at: Location
+    weight: Any
+
+    @property
+    def path(self) -> str:
+        return f"{self.pre}->{self.post}.{self.name}"

@@ -1,0 +1,195 @@
+"""`simulate`: the one function that runs a model, and the `Solution` that it returns."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
+from ._types import Array, Float, Int
+from .bind import Place, bind
+from .model import Model, Structure
+from .probe import observers
+from .protocol import Input
+from .solve import Adjoint, Checkpointed, loop
+from .step import Method, Staggered, State, advance, initial
+
+
+class Solution(eqx.Module):
+    """What a run returns.
+
+    `sol["v"]` is a recording `[time]`, or `[time, site…]` for several sites; `sol.ts` [time] ms has round(t1/dt) + 1
+    entries, the first at the start; `sol.state` restarts the run exactly; `sol.steps_ok` counts the steps before the
+    voltage first became NaN or infinite (all of them in a good run).
+    """
+
+    ts: Float[Array, "time"]
+    records: dict[str, Float[Array, "time ..."]]
+    state: State
+    steps_ok: Int[Array, ""]
+
+    def __getitem__(self, name: str) -> Float[Array, "time ..."]:
+        if name not in self.records:
+            raise unknown("recording", name, self.records)
+        return self.records[name]
+
+
+def _is_traced(*trees: Any) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(trees))
+
+
+def _batch(trees: Any) -> int:
+    """Return how many runs an enclosing `vmap` makes at once, as far as the tracers tell: it sizes the memory plan."""
+    most = 1
+    for leaf in jax.tree.leaves(trees):
+        size = 1
+        while isinstance(leaf, jax.core.Tracer):
+            inner = getattr(leaf, "val", getattr(leaf, "primal", None))
+            axis = getattr(leaf, "batch_dim", None)
+            if isinstance(axis, int):
+                size *= jnp.shape(inner)[axis]
+            leaf = inner
+        most = max(most, size)
+    return most
+
+
+def _number_of_steps(t1: Any, dt: Any) -> int:
+    for name, value in (("t1", t1), ("dt", dt)):
+        if isinstance(value, jax.core.Tracer):
+            raise ProtocolError(f"{name} is traced; simulate needs it as a plain number: close over it or make it static")
+        if not (np.ndim(value) == 0 and np.isfinite(value) and value > 0):
+            raise ProtocolError(f"{name} = {value!r} ms must be a positive number")
+    n = round(float(t1) / float(dt))
+    if n < 1:
+        raise ProtocolError(f"t1 = {t1:g} ms is shorter than half a step of dt = {dt:g} ms; nothing would run")
+    return n
+
+
+def _placed(structure: Structure, inputs: Sequence[Input]) -> list[tuple[Input, Place, tuple[int, ...]]]:
+    placed = []
+    for source in inputs:
+        sites = structure.sites(source.at)
+        shapes = jax.eval_shape(lambda s=source: s.drive(jnp.zeros(()), jnp.ones(())))
+        for x in jax.tree.leaves(shapes):
+            if x.ndim > sites.ndim or any(a not in (1, b) for a, b in zip(x.shape[::-1], sites.shape[::-1], strict=False)):
+                raise ParameterError(
+                    f"{type(source).__name__} at {source.at!r} has values of shape {x.shape}, but that place has shape"
+                    f" {sites.shape} in this model"
+                )
+        placed.append((source, Place(sites.ravel(), structure.size), sites.shape))
+    return placed
+
+
+@partial(jax.jit, static_argnames=("record", "method", "n", "levels"))
+def _run(
+    model: Model,
+    inputs: tuple[Input, ...],
+    state: State | None,
+    dt: Float[Array, ""],
+    *,
+    record: tuple[tuple[str, Any], ...],
+    method: Method,
+    n: int,
+    levels: int,
+) -> Solution:
+    physics = bind(model)
+    structure = model.structure
+    placed = _placed(structure, inputs)
+    dt = dt.astype(physics.v0.dtype)
+    first = initial(physics, dt) if state is None else _restarted(state, dt)
+    observe = observers(structure, physics, method, dict(record))
+
+    def step(carry: tuple[State, Array]) -> tuple[tuple[State, Array], dict[str, Array]]:
+        now, ok = carry
+        new = advance(physics, structure.forest, placed, method, now)
+        finite = jnp.isfinite(jnp.sum(jax.lax.stop_gradient(new.v)))
+        return (new, ok + finite.astype(ok.dtype)), observe(now)
+
+    (last, ok), records = loop(step, (first, jnp.zeros((), jnp.int32)), n, levels)
+    records = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), records, observe(last))
+    ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
+    return Solution(ts, records, last, ok)
+
+
+def _restarted(state: State, dt: Array) -> State:
+    """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed."""
+    same = state.dt == dt
+    origin = jnp.where(same, state.origin, state.t)
+    return dataclasses.replace(state, origin=origin, n=jnp.where(same, state.n, 0), dt=dt)
+
+
+def simulate(
+    model: Model,
+    t1: float,
+    dt: float = 0.025,
+    inputs: Iterable[Input] = (),
+    record: Mapping[str, Any] | None = None,
+    method: Method = Staggered(),
+    adjoint: Adjoint = Checkpointed(),
+    state: State | None = None,
+    throw: bool = True,
+) -> Solution:
+    """Run `model` for `t1` ms in steps of `dt` ms and return a `Solution`.
+
+    `inputs`: clamps and currents, their times counted from t = 0 of the first run. `record`: name → place or `Probe`
+    (default: "v" at every soma). `state`: continue from `sol.state` instead of from rest. `adjoint`: how the reverse
+    pass stores the run. With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or
+    `vmap` nothing can be raised, so look at `sol.steps_ok` (`fit` does).
+
+    Works under `jax.jit`, `grad`, `jvp`, `vmap`; a changed parameter value or amplitude never recompiles.
+    Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
+    """
+    if not isinstance(model, Model):
+        raise ParameterError(f"simulate needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first")
+    n = _number_of_steps(t1, dt)
+    inputs = tuple(inputs)
+    for source in inputs:
+        if not isinstance(source, Input):
+            raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
+        source.check(float(t1) + (0.0 if state is None or _is_traced(state) else float(np.max(state.t))))
+    if record is None:
+        record = {"v": "soma"} if model.structure.is_cell else {x.name: x.name for x in model.structure.layouts}
+    state_bytes = _batch((model, inputs, state)) * _state_bytes(model)
+    run = partial(_run, model, inputs, record=tuple(record.items()), method=method, levels=adjoint.levels(n, state_bytes))
+    solution = run(state, jnp.asarray(dt, dtype=float), n=n)
+    if throw and not _is_traced(model, inputs, state, solution.steps_ok) and int(solution.steps_ok) < n:
+        raise _diagnosis(run, model, state, dt, int(solution.steps_ok))
+    return solution
+
+
+def _state_bytes(model: Model) -> int:
+    """Return the size of one state, from shapes alone."""
+    shapes = jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), model)
+    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
+def _diagnosis(run: Any, model: Model, state: State | None, dt: float, ok: int) -> NonFiniteError:
+    """Run again up to the last good step and name the CV with the most extreme voltage there."""
+    last = run(state, jnp.asarray(dt, dtype=float), n=ok).state if ok else state
+    start = 0.0 if state is None else float(state.t)
+    where = ""
+    if last is not None:
+        v = np.asarray(last.v)
+        where = f", first at {describe(model.structure, int(np.abs(v - np.median(v)).argmax()))}"
+        where += f" (at {v[np.abs(v - np.median(v)).argmax()]:.4g} mV one step before)"
+    return NonFiniteError(
+        f"the voltage became NaN or infinite at t = {start + (ok + 1) * dt:.6g} ms{where}; check the parameters and"
+        " amplitudes there, or take a smaller dt"
+    )
+
+
+def describe(structure: Structure, cv: int) -> str:
+    """Say in words where the model's CV number `cv` is."""
+    for layout in structure.layouts:
+        for group in layout.groups:
+            inside = cv - group.start
+            if 0 <= inside < group.lanes * len(group.cvs.branch):
+                c, lane = divmod(inside, group.lanes)
+                cell = f"'{layout.name}' cell {group.first_cell + lane}, " if layout.name else ""
+                return f"{cell}branch {group.cvs.branch[c]} ({group.cvs.tag[c]}), x = {group.cvs.x[c]:.3g}"
+    return f"CV {cv}"

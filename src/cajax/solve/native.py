@@ -1,0 +1,73 @@
+"""The compiled solve: finds the library beside this package, registers its XLA FFI targets and calls them."""
+
+import ctypes
+import importlib.util
+import warnings
+from functools import cache
+
+import jax
+import numpy as np
+
+from cajax._types import Array, Float
+from cajax.solve.tree import Forest
+
+DTYPES = {"float32": "cajax_tree_solve_f32", "float64": "cajax_tree_solve_f64"}
+
+
+@cache
+def available() -> bool:
+    """Whether the compiled solve can be used; warns once, with the cure, when it cannot."""
+    path = _library()
+    try:
+        if path is None:
+            raise OSError("it was not built")
+        library = ctypes.CDLL(path)
+        targets = {name: jax.ffi.pycapsule(getattr(library, name)) for name in DTYPES.values()}
+    except (OSError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        warnings.warn(
+            f"cajax runs without its native tree solve ({reason}), several times slower on the CPU; "
+            "reinstall with a C++17 compiler present: pip install --force-reinstall --no-deps cajax",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    for name, target in targets.items():
+        jax.ffi.register_ffi_target(name, target, platform="cpu")
+    return True
+
+
+def supports(dtype: np.dtype) -> bool:
+    """Whether the compiled solve computes in `dtype`."""
+    return np.dtype(dtype).name in DTYPES
+
+
+def solve(
+    forest: Forest, a: Float[Array, " cv"], g: Float[Array, " edge"], b: Float[Array, " cv"]
+) -> Float[Array, " cv"]:
+    """Solve the whole forest in one call on the CPU; arguments as in `cajax.solve.solve`, of one dtype.
+
+    Batches come from `vmap`: an operand without the batch axis gets a length of 1 there and is not copied.
+    """
+    call = jax.ffi.ffi_call(
+        DTYPES[np.dtype(b.dtype).name],
+        jax.ShapeDtypeStruct(b.shape, b.dtype),
+        vmap_method="expand_dims",
+    )
+    return call(a, g, b, **_attributes(forest))
+
+
+@cache
+def _library() -> str | None:
+    # Not imported as a module: the import system only knows where it lies, also in an editable install.
+    spec = importlib.util.find_spec("cajax.solve._native")
+    return None if spec is None else spec.origin
+
+
+def _attributes(forest: Forest) -> dict[str, np.ndarray]:
+    return {
+        "parent": np.concatenate([tree.parent for tree in forest]),
+        "cv": np.concatenate([tree.cv for tree in forest]),
+        "nodes": np.array([tree.n_nodes for tree in forest], np.int32),
+        "lanes": np.array([tree.lanes for tree in forest], np.int32),
+    }

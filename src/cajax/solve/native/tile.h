@@ -1,0 +1,178 @@
+// Moving columns between the operands, laid out [batch, entry * lanes + lane], and the scratch of a tile.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "sweep.h"
+
+namespace cajax {
+
+// Static description of one tree of the forest.
+struct Tree {
+  std::int64_t nodes = 0;
+  std::int64_t lanes = 1;
+  const std::int32_t* parent = nullptr;  // [nodes], parent < own index, -1 for a root
+  const std::int32_t* cv = nullptr;      // [nodes], -1 for a massless junction
+};
+
+// Nodes per cache line: a line of a column is used up before the next column's is fetched.
+template <typename T>
+constexpr std::int64_t kRun = 64 / sizeof(T);
+
+// Where the columns of a tile start in one operand.
+template <typename P, int W>
+struct Columns {
+  P start[W];         // element 0 of every column; the padding repeats the last one
+  int count;          // columns that are no padding
+  bool same = true;   // every column is the same one: an operand without a batch dimension
+  bool lanes = true;  // the columns are neighbours in memory
+};
+
+template <typename P, int W>
+CAJAX_INLINE void classify(Columns<P, W>& columns, int count) {
+  columns.count = count;
+  columns.same = columns.lanes = true;
+  for (int j = 1; j < count; ++j) {
+    columns.same = columns.same && columns.start[j] == columns.start[0];
+    columns.lanes = columns.lanes && columns.start[j] == columns.start[0] + j;
+  }
+  for (int j = count; j < W; ++j) columns.start[j] = columns.start[count - 1];
+}
+
+// Where entry k of a column lies: `entry` null means k itself; negative at a junction.
+CAJAX_INLINE std::int64_t place(const Tree& tree, const std::int32_t* entry, std::int64_t k) {
+  return (entry ? entry[k] : k) * tree.lanes;
+}
+
+// Four columns of four consecutive entries are transposed in registers.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define CAJAX_SHUFFLE 1
+#endif
+#endif
+
+template <typename T>
+struct Square {
+  T at[4][4];
+
+  CAJAX_INLINE void transpose() {
+#ifdef CAJAX_SHUFFLE
+    typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+    Four r[4];
+    std::memcpy(r, at, sizeof(at));
+    const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    const Four c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+    std::memcpy(at, r, sizeof(at));
+#else
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < i; ++j) std::swap(at[i][j], at[j][i]);
+    }
+#endif
+  }
+};
+
+// Whether nodes k..k+3 exist, none is a junction, and they are neighbours in a column.
+CAJAX_INLINE bool consecutive(const Tree& tree, const std::int32_t* entry, std::int64_t k, std::int64_t end) {
+  if (tree.lanes != 1 || k + 4 > end) return false;
+  if (!entry) return true;
+  const std::int32_t at = entry[k];
+  return at >= 0 && entry[k + 1] == at + 1 && entry[k + 2] == at + 2 && entry[k + 3] == at + 3;
+}
+
+// Reads the entry of every node and column into field[k * kFields * W + column], 0 at junctions.
+template <typename T, int W>
+CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Columns<const T*, W>& from, T* field) {
+  constexpr int kStride = kFields * W;
+  if (from.lanes && from.count == W) {
+    for (std::int64_t k = 0; k < tree.nodes; ++k) {
+      const std::int64_t at = place(tree, entry, k);
+      Row<T, W> row{};
+      if (at >= 0) row.read(from.start[0] + at);
+      row.write(field + k * kStride);
+    }
+    return;
+  }
+  if (from.same) {
+    for (std::int64_t k = 0; k < tree.nodes; ++k) {
+      const std::int64_t at = place(tree, entry, k);
+      const T value = at < 0 ? T(0) : from.start[0][at];
+      for (int j = 0; j < W; ++j) field[k * kStride + j] = value;
+    }
+    return;
+  }
+  for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
+    const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
+    constexpr int kStep = W % 4 ? 1 : 4;
+    for (int j = 0; j < W; j += kStep) {
+      for (std::int64_t k = begin; k < end;) {
+        const std::int64_t at = place(tree, entry, k);
+        T* to = field + k * kStride + j;
+        if (kStep == 4 && consecutive(tree, entry, k, end)) {
+          Square<T> square;
+          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from.start[j + i] + at, sizeof(square.at[i]));
+          square.transpose();
+          for (int i = 0; i < 4; ++i) std::memcpy(to + i * kStride, square.at[i], sizeof(square.at[i]));
+          k += 4;
+          continue;
+        }
+        for (int i = 0; i < kStep; ++i) to[i] = at < 0 ? T(0) : from.start[j + i][at];
+        k += 1;
+      }
+    }
+  }
+}
+
+// Writes the solution of the CVs; junctions stay inside.
+template <typename T, int W>
+CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& to) {
+  constexpr int kStride = kFields * W;
+  if (to.lanes && to.count == W) {
+    for (std::int64_t k = 0; k < tree.nodes; ++k) {
+      if (tree.cv[k] < 0) continue;
+      Row<T, W> row;
+      row.read(field + k * kStride);
+      row.write(to.start[0] + tree.cv[k] * tree.lanes);
+    }
+    return;
+  }
+  for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
+    const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
+    for (int j = 0; j < to.count; j += 4) {
+      const int columns = std::min(4, to.count - j);
+      for (std::int64_t k = begin; k < end;) {
+        const std::int64_t at = place(tree, tree.cv, k);
+        const T* from = field + k * kStride + j;
+        if (columns == 4 && consecutive(tree, tree.cv, k, end)) {
+          Square<T> square;
+          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from + i * kStride, sizeof(square.at[i]));
+          square.transpose();
+          for (int i = 0; i < 4; ++i) std::memcpy(to.start[j + i] + at, square.at[i], sizeof(square.at[i]));
+          k += 4;
+          continue;
+        }
+        for (int i = 0; at >= 0 && i < columns; ++i) to.start[j + i][at] = from[i];
+        k += 1;
+      }
+    }
+  }
+}
+
+template <typename T, int W>
+CAJAX_INLINE void solve_tile(const Tree& tree, const Columns<const T*, W>& a, const Columns<const T*, W>& g,
+                             const Columns<const T*, W>& b, const Columns<T*, W>& x, T* records) {
+  load<T, W>(tree, tree.cv, a, records);
+  load<T, W>(tree, nullptr, g, records + W);
+  load<T, W>(tree, tree.cv, b, records + 2 * W);
+  eliminate<T, W>(tree.nodes, tree.parent, records);
+  substitute<T, W>(tree.nodes, tree.parent, records);
+  store<T, W>(tree, records + 2 * W, x);
+}
+
+}  // namespace cajax

@@ -1,0 +1,44 @@
+"""Gradient transformations that Optax does not have."""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from .._errors import ParameterError
+from .._types import Array, Float
+
+if TYPE_CHECKING:
+    import optax
+
+
+def scale_by_norm_power(beta: float) -> "optax.GradientTransformation":
+    """Replace the gradient g by g / ‖g‖**beta, over all parameters together; chain it before the optimizer.
+
+    `beta=0` changes nothing, `beta=1` keeps only the direction; between them, cliffs and plateaus of a
+    voltage loss are evened out (Deistler et al., Nature Methods 2025). A zero gradient stays zero.
+    Raises `ParameterError` for `beta` outside [0, 1].
+    """
+    import optax
+
+    if not 0.0 <= beta <= 1.0:
+        raise ParameterError(
+            f"scale_by_norm_power({beta}): beta lies between 0 (no change) and 1 (direction only)"
+        )
+
+    def scale(grads: Any, params: Any = None) -> Any:
+        norm = global_norm(grads)
+        factor = jnp.where(norm > 0.0, jnp.where(norm > 0.0, norm, 1.0) ** -beta, 0.0)
+        return jax.tree.map(lambda g: g * factor.astype(g.dtype), grads)
+
+    return optax.stateless(scale)
+
+
+def global_norm(tree: Any) -> Float[Array, ""]:
+    """Euclidean norm over all leaves, without overflow or underflow of the squares; zero for no leaves."""
+    leaves = jax.tree.leaves(tree)
+    if not leaves:
+        return jnp.zeros(())
+    peak = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in leaves]))
+    safe = jnp.where((peak > 0.0) & jnp.isfinite(peak), peak, 1.0)
+    return safe * jnp.sqrt(sum(jnp.sum(jnp.square(leaf / safe)) for leaf in leaves))

@@ -65,9 +65,7 @@ class Membrane(eqx.Module):
 
     def gates(self, v: Float[Array, "cv"]) -> dict[str, Any]:
         gates = self.channel.gates(self.place.take(v))
-        if isinstance(self.q10, float) and self.q10 == 1.0:
-            return gates
-        return {k: type(g)(g.inf, g.rate * self.q10) for k, g in gates.items()}
+        return {k: g.scaled(self.q10) for k, g in gates.items()}
 
 
 class Wiring(eqx.Module):
@@ -104,22 +102,23 @@ class Physics(eqx.Module):
 def _membrane(model: Model, mechanism: Any, temperature: Any) -> Membrane:
     place = Place(mechanism.index, model.structure.size)
     values = {name: plan.assemble(model.params) for name, plan in mechanism.fields.items()}
-    channel = mechanism.cls(**values, **mechanism.options)
+    channel = mechanism.template.with_params(values)
     if temperature is not None and jnp.ndim(temperature):
         temperature = place.take(temperature)
     return Membrane(
-        mechanism.name, channel, place, NA_PER_MA_CM2_UM2 * place.take(model.area), channel.temperature_factor(temperature)
+        mechanism.name,
+        channel,
+        place,
+        NA_PER_MA_CM2_UM2 * place.take(model.area),
+        channel.temperature_factor(temperature),
     )
 
 
 def _wiring(model: Model, c: Connections) -> Wiring:
     n_pre, n_site = len(c.pre), len(c.post)
     weight = jnp.broadcast_to(model.params[c.weight], c.weight_shape)
-    if c.edges is None:
-        weight = weight.reshape(n_pre, n_site)
-    else:
-        weight = weight.ravel()[c.order]
-    synapse = c.cls(**{k: model.params[p] for k, p in c.fields.items()}, **c.options)
+    weight = weight.reshape(n_pre, n_site) if c.edges is None else weight.ravel()[c.order]
+    synapse = c.template.with_params({k: model.params[p] for k, p in c.fields.items()})
     size = model.structure.size
     return Wiring(c.name, synapse, weight, Place(c.pre, size), Place(c.post, size), c.edges)
 

@@ -68,7 +68,9 @@ class Cell:
                 if value not in known:
                     raise unknown("region", value, known)
             elif not isinstance(value, Region):
-                raise RegionError(f"label {name} = {value!r} is not a region; write for example tag('apical')")
+                raise RegionError(
+                    f"label {name} = {value!r} is not a region; write for example tag('apical')"
+                )
         return dataclasses.replace(self, labels=MappingProxyType({**self.labels, **regions}))
 
     def paint(self, label: str, **what: Any) -> "Cell":
@@ -87,8 +89,16 @@ class Cell:
                 value = _property(name, value)
             elif not isinstance(value, Channel):
                 kind = value.__name__ + " (the class; call it)" if isinstance(value, type) else repr(value)
-                hint = unknown("property", name, PROPERTIES) if np.isscalar(value) else "write for example leak=Leak()"
-                raise ParameterError(f"cannot paint {name} = {kind} on '{label}': it is not a mechanism; {hint}")
+                hint = (
+                    unknown("property", name, PROPERTIES)
+                    if np.isscalar(value)
+                    else "write for example leak=Leak()"
+                )
+                raise ParameterError(
+                    f"cannot paint {name} = {kind} on '{label}': it is not a mechanism; {hint}"
+                )
+            else:
+                value.check()
             paints.append(Paint(label, name, value))
         return dataclasses.replace(self, paints=(*self.paints, *paints))
 

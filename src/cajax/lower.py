@@ -1,7 +1,7 @@
 """Lowering: from recipes (what is painted where) to a `Model` (arrays and indices)."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ import numpy as np
 from ._errors import ParameterError, RegionError, unknown
 from ._types import Array
 from .distributions import Along, Each
-
 from .model import Connections, FieldPlan, Group, Layout, Mechanism, Model, Source, Structure, soma_of
 from .morph import DEFAULT_LABELS, CVs, Morphology, Region, discretize, region
 from .recipe import PROPERTIES, Decor, Population, Projection
@@ -54,30 +53,43 @@ class _Lowering:
 
 
 class _Places:
-    """The CVs of one population in model order: who owns each, and its measures."""
+    """CVs of one population in model order: who owns each, and its measures."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, index: np.ndarray | None = None):
         self.layout = layout
         self.start = layout.groups[0].start
-        cell, branch = [], []
-        for g in layout.groups:
-            cell.append(np.tile(g.first_cell + np.arange(g.lanes), len(g.cvs.branch)))
-            branch.append(np.repeat(g.cvs.branch, g.lanes))
-        cells, branches = np.concatenate(cell), np.concatenate(branch)
-        self.size = len(cells)
-        self.units = {"cell": cells, "branch": cells * (branches.max() + 1) + branches, "cv": np.arange(self.size)}
+        cells = np.concatenate(
+            [np.tile(g.first_cell + np.arange(g.lanes), len(g.cvs.branch)) for g in layout.groups]
+        )
+        branches = self._spread(lambda cvs: cvs.branch)
+        self._index = np.arange(len(cells)) if index is None else index
+        units = {
+            "cell": cells,
+            "branch": cells * (branches.max() + 1) + branches,
+            "cv": np.arange(len(cells)),
+        }
+        self.units = {k: v[self._index] for k, v in units.items()}
+
+    def _spread(self, of: Callable[[CVs], np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.repeat(of(g.cvs), g.lanes) for g in self.layout.groups])
+
+    @property
+    def size(self) -> int:
+        return len(self._index)
+
+    def only(self, index: np.ndarray) -> "_Places":
+        return _Places(self.layout, self._index[index])
 
     def mask(self, label: str) -> np.ndarray:
-        masks = [
-            np.repeat(region(label).mask(g.cvs, self.layout.labels), g.lanes) for g in self.layout.groups
-        ]
-        return np.concatenate(masks)
+        return self._spread(lambda cvs: region(label).mask(cvs, self.layout.labels))[self._index]
 
     def measure(self, measure: Any) -> np.ndarray:
-        return np.concatenate([np.repeat(measure.values(g.cvs), g.lanes) for g in self.layout.groups])
+        return self._spread(measure.values)[self._index]
 
 
-def _property_per_branch(morph: Morphology, cvs: CVs, labels: Mapping[str, Region], decor: Decor, name: str) -> np.ndarray:
+def _property_per_branch(
+    morph: Morphology, cvs: CVs, labels: Mapping[str, Region], decor: Decor, name: str
+) -> np.ndarray:
     """Return a painted property per branch, as the discretization policy needs it before the CVs are known."""
     out = np.full(len(morph.parent), np.nan)
     for paint in decor.paints:
@@ -119,10 +131,14 @@ def _coverage(places: _Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[
     for i, paint in enumerate(paints):
         mask = places.mask(paint.label)
         if not mask.any():
-            raise RegionError(f"region '{paint.label}' is empty: nothing to paint '{paint.name}' on in this morphology")
+            raise RegionError(
+                f"region '{paint.label}' is empty: nothing to paint '{paint.name}' on in this morphology"
+            )
         owner[mask] = i
     covered = np.flatnonzero(owner >= 0)
-    return covered, [(p, np.flatnonzero(owner[covered] == i)) for i, p in enumerate(paints) if (owner == i).any()]
+    return covered, [
+        (p, np.flatnonzero(owner[covered] == i)) for i, p in enumerate(paints) if (owner == i).any()
+    ]
 
 
 def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism]:
@@ -133,42 +149,36 @@ def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism
         cls = type(paints[-1].value)
         if any(type(p.value) is not cls for p in paints):
             kinds = ", ".join(sorted({type(p.value).__name__ for p in paints}))
-            raise ParameterError(f"'{name}' is painted as {kinds}; one name is one mechanism, use different names")
+            raise ParameterError(
+                f"'{name}' is painted as {kinds}; one name is one mechanism, use different names"
+            )
         covered, visible = _coverage(places, paints)
         fields = {}
         for spec in cls.specs():
             sources = tuple(
                 low.source(
                     f"{places.layout.prefix}{p.label}.{name}.{spec.name}", getattr(p.value, spec.name), spec.unit,
-                    where, _Slice(places, covered),
+                    where, places.only(covered),
                 )
                 for p, where in visible
             )  # fmt: skip
             fields[spec.name] = FieldPlan(len(covered), sources)
         found.append(
-            Mechanism(places.layout.prefix + name, cls, _options(paints[-1].value), places.start + covered, fields)
+            Mechanism(
+                places.layout.prefix + name, _template(paints[-1].value), places.start + covered, fields
+            )
         )
     return found
 
 
-class _Slice:
-    """`_Places` seen through a subset of its CVs."""
-
-    def __init__(self, places: _Places, index: np.ndarray):
-        self.units = {k: v[index] for k, v in places.units.items()}
-        self._places, self._index = places, index
-
-    def measure(self, measure: Any) -> np.ndarray:
-        return self._places.measure(measure)[self._index]
+def _template(mechanism: Any) -> Any:
+    """Return the mechanism with the default of every parameter: what stays are the choices, which are static."""
+    return mechanism.with_params({spec.name: spec.default for spec in mechanism.specs()})
 
 
-def _options(mechanism: Any) -> dict[str, Any]:
-    """Return the fields of a mechanism that are choices (static), not parameters."""
-    params = {spec.name for spec in type(mechanism).specs()}
-    return {f.name: getattr(mechanism, f.name) for f in dataclasses.fields(mechanism) if f.name not in params}
-
-
-def _properties(low: _Lowering, all_places: Sequence[_Places], populations: Sequence[Population]) -> dict[str, FieldPlan]:
+def _properties(
+    low: _Lowering, all_places: Sequence[_Places], populations: Sequence[Population]
+) -> dict[str, FieldPlan]:
     plans: dict[str, FieldPlan] = {}
     size = sum(p.size for p in all_places)
     for name, prop in PROPERTIES.items():
@@ -180,13 +190,15 @@ def _properties(low: _Lowering, all_places: Sequence[_Places], populations: Sequ
             covered, visible = _coverage(places, paints)
             for paint, where in visible:
                 path = f"{places.layout.prefix}{paint.label}.{name}"
-                source = low.source(path, paint.value, prop.unit, where, _Slice(places, covered))
+                source = low.source(path, paint.value, prop.unit, where, places.only(covered))
                 sources.append(dataclasses.replace(source, where=places.start + covered[where]))
         filled = sum(len(s.where) for s in sources)
         if filled == size:
             plans[name] = FieldPlan(size, tuple(sources))
         elif filled:
-            raise ParameterError(f"'{name}' is painted on {filled} of {size} CVs; give every cell a value for it")
+            raise ParameterError(
+                f"'{name}' is painted on {filled} of {size} CVs; give every cell a value for it"
+            )
     return plans
 
 
@@ -195,13 +207,17 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
     pre = pre_layout.sites(soma_of(pre_layout))[:, 0]
     post = post_layout.sites(projection.at)
     if post.ndim == 1:
-        raise RegionError(f"projection '{projection.path}': the cells of '{projection.post}' have different numbers of sites")
+        raise RegionError(
+            f"projection '{projection.path}': the cells of '{projection.post}' have different numbers of sites"
+        )
     per_cell = post.shape[1]
     pairs = projection.rule.pairs(len(pre), len(post))
     shape = (len(pre), len(post)) if pairs is None else (len(pairs),)
     if per_cell > 1:
         shape = (*shape, per_cell)
-    weight = np.asarray(projection.weight.x if isinstance(projection.weight, Each) else projection.weight, float)
+    weight = np.asarray(
+        projection.weight.x if isinstance(projection.weight, Each) else projection.weight, float
+    )
     if isinstance(projection.weight, Each):
         weight = np.broadcast_to(weight, shape)
     path = f"{projection.path}.weight"
@@ -223,15 +239,16 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
         order = np.argsort(site, kind="stable")
         edges = np.stack([np.repeat(pairs[:, 0], per_cell), site], axis=1)[order]
     return Connections(
-        projection.path, type(projection.synapse), _options(projection.synapse), fields, path, shape, order, pre,
-        post.ravel(), edges,
+        projection.path, _template(projection.synapse), fields, path, shape, order, pre, post.ravel(), edges,
     )  # fmt: skip
 
 
 def lower(populations: Sequence[Population], projections: Sequence[Projection], policy: Any) -> Model:
     """Return the model of these populations and projections, discretized by `policy`."""
     if not hasattr(policy, "counts"):
-        raise ParameterError(f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)")
+        raise ParameterError(
+            f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)"
+        )
     layouts = _layouts(populations, policy)
     low = _Lowering()
     all_places = [_Places(layout) for layout in layouts]
@@ -264,5 +281,3 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
         *(jnp.asarray(spread(name), dtype=float) for name in ("area", "res_child", "res_parent")),
         structure=structure,
     )
-
-

@@ -13,6 +13,7 @@ import numpy as np
 
 from ._errors import ParameterError, ProtocolError, unknown
 from ._types import Array, Float
+from .mech import Channel, Synapse
 from .morph import DEFAULT_LABELS, CVs, Location, Region, as_location, center
 from .solve import Tree
 
@@ -23,9 +24,11 @@ def _feed(hasher: Any, x: Any) -> None:
     """Hash nested data by content; functions and classes by identity, since their content cannot be compared."""
     if isinstance(x, np.ndarray):
         hasher.update(f"{x.dtype}{x.shape}".encode())
-        hasher.update(np.ascontiguousarray(x).view(np.uint8).data if x.dtype.kind != "U" else str(x.tolist()).encode())
+        hasher.update(
+            np.ascontiguousarray(x).view(np.uint8).data if x.dtype.kind != "U" else str(x.tolist()).encode()
+        )
     elif dataclasses.is_dataclass(x) and not isinstance(x, type):
-        hasher.update(type(x).__qualname__.encode())
+        hasher.update(f"{type(x).__qualname__}@{id(type(x))}".encode())
         for field in dataclasses.fields(x):
             _feed(hasher, getattr(x, field.name))
     elif isinstance(x, Mapping):
@@ -50,6 +53,10 @@ class Static:
         hasher = hashlib.sha256()
         _feed(hasher, self)
         return hasher.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Identities, and so the digest, hold within one process only.
+        return {k: v for k, v in self.__dict__.items() if k != "digest"}
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -115,11 +122,10 @@ class FieldPlan:
 
 @dataclass(frozen=True, eq=False)
 class Mechanism:
-    """A channel type on the CVs `index` (sorted) of one population."""
+    """A channel (`template` without its values) on the CVs `index` (sorted) of one population."""
 
     name: str
-    cls: type
-    options: Mapping[str, Any]
+    template: Channel
     index: np.ndarray
     fields: Mapping[str, FieldPlan]
 
@@ -133,8 +139,7 @@ class Connections:
     """
 
     name: str
-    cls: type
-    options: Mapping[str, Any]
+    template: Synapse
     fields: Mapping[str, str]
     weight: str
     weight_shape: tuple[int, ...]
@@ -215,7 +220,9 @@ class Structure(Static):
         name, place = self._split(at)
         layout = self.layout(name)
         if isinstance(place, str) and place not in layout.labels:
-            raise unknown("region", place, layout.labels, where=f"population '{name}'" if name else "the cell")
+            raise unknown(
+                "region", place, layout.labels, where=f"population '{name}'" if name else "the cell"
+            )
         location = as_location(place)
         sites = layout.sites(location)
         if sites.ndim == 2 and location.single:
@@ -230,14 +237,17 @@ class Structure(Static):
         if isinstance(at, tuple) and len(at) == 2:
             return at
         if not isinstance(at, str):
-            raise ProtocolError(f"in a network a place names its population: write ('{self.layouts[0].name}', {at!r})")
+            raise ProtocolError(
+                f"in a network a place names its population: write ('{self.layouts[0].name}', {at!r})"
+            )
         name, _, label = at.partition(".")
         return name, label or soma_of(self.layout(name))
 
     def replace_source(self, path: str, place: str) -> "Structure":
         def plan(fp: FieldPlan) -> FieldPlan:
             return FieldPlan(
-                fp.size, tuple(dataclasses.replace(s, place=place) if s.path == path else s for s in fp.sources)
+                fp.size,
+                tuple(dataclasses.replace(s, place=place) if s.path == path else s for s in fp.sources),
             )
 
         mechanisms = tuple(
@@ -280,7 +290,9 @@ class Model(eqx.Module):
     def cvs(self) -> CVs:
         """The table of control volumes of a lone cell; for a network see `model.structure.layouts`."""
         if not self.structure.is_cell:
-            raise ProtocolError("a network has a table of CVs per shape: model.structure.layouts[i].groups[j].cvs")
+            raise ProtocolError(
+                "a network has a table of CVs per shape: model.structure.layouts[i].groups[j].cvs"
+            )
         return self.structure.layouts[0].groups[0].cvs
 
     def replace(self, params: Mapping[str, Any]) -> "Model":
@@ -302,11 +314,15 @@ class Model(eqx.Module):
         if place not in PLACES:
             raise unknown("place", place, PLACES)
         if source is None or source.place == "along":
-            raise ParameterError(f"parameter '{path}' cannot vary by {place}; it belongs to a projection or is graded")
+            raise ParameterError(
+                f"parameter '{path}' cannot vary by {place}; it belongs to a projection or is graded"
+            )
         if source.place == place:
             return self
         if source.place != "shared":
-            raise ParameterError(f"parameter '{path}' already varies by {source.place}; paint it with each('{place}', …)")
+            raise ParameterError(
+                f"parameter '{path}' already varies by {source.place}; paint it with each('{place}', …)"
+            )
         wide = jnp.broadcast_to(self.params[path], (source.width(place),))
         structure = self.structure.replace_source(path, place)
         return Model({**self.params, path: wide}, self.area, self.res_child, self.res_parent, structure)

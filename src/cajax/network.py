@@ -86,7 +86,9 @@ class Network:
             raise ParameterError(f"population '{name}' needs at least one cell, not {count}")
         decor = cells[0].decor
         if not all(c is cells[0] or _alike(c.decor, decor) for c in cells):
-            raise ParameterError(f"the cells of population '{name}' are painted differently; only their shapes may differ")
+            raise ParameterError(
+                f"the cells of population '{name}' are painted differently; only their shapes may differ"
+            )
         new = Population(name, tuple(c.morph for c in cells), counts, decor)
         return dataclasses.replace(self, populations=(*self.populations, new))
 
@@ -112,12 +114,15 @@ class Network:
                 raise unknown("population", population, known)
         if not isinstance(synapse, Synapse):
             raise ParameterError(f"connect needs a synapse such as Graded(), not {synapse!r}")
+        synapse.check()
         labels = {**DEFAULT_LABELS, **known[post].decor.labels}
         if isinstance(at, str) and at not in labels:
             raise unknown("region", at, labels, where=f"population '{post}'")
         name = name or type(synapse).__name__.lower()
         if (pre, post, name) in {(p.pre, p.post, p.name) for p in self.projections}:
-            raise ParameterError(f"there is a projection '{pre}->{post}.{name}' already; give this one another name=…")
+            raise ParameterError(
+                f"there is a projection '{pre}->{post}.{name}' already; give this one another name=…"
+            )
         projection = Projection(name, pre, post, synapse, rule or all_to_all(), as_location(at), weight)
         return dataclasses.replace(self, projections=(*self.projections, projection))
 
@@ -126,6 +131,3 @@ class Network:
         if not self.populations:
             raise ParameterError("this network has no cells; call .add(name, cell, count) first")
         return lower(self.populations, self.projections, policy)
-
-
-

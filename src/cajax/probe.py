@@ -44,7 +44,9 @@ def parse(structure: Structure, spec: Any) -> Probe:
     if len(parts) == head + 1:
         return Probe(spec)
     if len(parts) != head + 3:
-        raise ProtocolError(f"cannot record '{spec}'; write a place, or place.mechanism.gate as in 'soma.na.m'")
+        raise ProtocolError(
+            f"cannot record '{spec}'; write a place, or place.mechanism.gate as in 'soma.na.m'"
+        )
     return Probe(".".join(parts[: head + 1]), ".".join(parts[head + 1 :]))
 
 

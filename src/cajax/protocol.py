@@ -1,4 +1,4 @@
-"""What is done to a model in one run: clamps and currents. They are arguments of `simulate`, never part of the model."""
+"""What is done to a model in one run: clamps and currents; arguments of `simulate`, never part of the model."""
 
 from abc import abstractmethod
 from typing import Any
@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from . import units
 from ._errors import ParameterError, ProtocolError
@@ -16,7 +17,7 @@ from ._types import Array, Float
 def _number(x: Any, unit: str, name: str) -> Any:
     """Convert text with a unit, and refuse what is not finite; traced values pass."""
     x = units.value(x, unit, name)
-    if isinstance(x, jax.core.Tracer):
+    if isinstance(x, Tracer):
         return x
     try:
         value = np.asarray(x, dtype=float)
@@ -28,7 +29,7 @@ def _number(x: Any, unit: str, name: str) -> Any:
 
 
 def _concrete(x: Any) -> np.ndarray | None:
-    return None if isinstance(x, jax.core.Tracer) else np.asarray(x)
+    return None if isinstance(x, Tracer) else np.asarray(x)
 
 
 class Input(eqx.Module):
@@ -76,9 +77,13 @@ class IClamp(Input):
     def check(self, t1: float) -> None:
         delay, dur = _concrete(self.delay), _concrete(self.dur)
         if delay is not None and (delay >= t1).any():
-            raise ProtocolError(f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at t1 = {t1:g} ms")
+            raise ProtocolError(
+                f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at t1 = {t1:g} ms"
+            )
         if delay is not None and dur is not None and (delay + dur <= 0).any():
-            raise ProtocolError(f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, before the run starts at 0 ms")
+            raise ProtocolError(
+                f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, before the run starts at 0 ms"
+            )
 
 
 def _sample(values: Array, every: Array, t: Array, dt: Array) -> Array:
@@ -142,7 +147,9 @@ class VClamp(Input):
 
 def _check_waveform(kind: str, values: Any, dt: Any) -> None:
     if np.ndim(values) == 0 or np.shape(values)[0] == 0:
-        raise ParameterError(f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}")
+        raise ParameterError(
+            f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}"
+        )
     step = _concrete(dt)
     if step is not None and (step <= 0).any():
         raise ParameterError(f"{kind} dt = {step} ms must be positive")

@@ -83,10 +83,14 @@ class Rule:
             return np.argwhere(hit)
         pairs = np.asarray(self.array)
         if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
-            raise ParameterError(f"edges() takes integers of shape [edge, 2] (pre, post), not {pairs.dtype} {pairs.shape}")
+            raise ParameterError(
+                f"edges() takes integers of shape [edge, 2] (pre, post), not {pairs.dtype} {pairs.shape}"
+            )
         top = pairs.max(axis=0, initial=-1)
         if pairs.size and (pairs.min() < 0 or top[0] >= n_pre or top[1] >= n_post):
-            raise ParameterError(f"edges() names a cell outside the populations, which have {n_pre} and {n_post} cells")
+            raise ParameterError(
+                f"edges() names a cell outside the populations, which have {n_pre} and {n_post} cells"
+            )
         return pairs
 
 

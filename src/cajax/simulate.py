@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
 from ._types import Array, Float, Int
@@ -40,7 +41,7 @@ class Solution(eqx.Module):
 
 
 def _is_traced(*trees: Any) -> bool:
-    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(trees))
+    return any(isinstance(x, Tracer) for x in jax.tree.leaves(trees))
 
 
 def _batch(trees: Any) -> int:
@@ -48,11 +49,11 @@ def _batch(trees: Any) -> int:
     most = 1
     for leaf in jax.tree.leaves(trees):
         size = 1
-        while isinstance(leaf, jax.core.Tracer):
-            inner = getattr(leaf, "val", getattr(leaf, "primal", None))
+        while isinstance(leaf, Tracer):
+            inner: Any = getattr(leaf, "val", getattr(leaf, "primal", None))
             axis = getattr(leaf, "batch_dim", None)
             if isinstance(axis, int):
-                size *= jnp.shape(inner)[axis]
+                size *= np.shape(inner)[axis]
             leaf = inner
         most = max(most, size)
     return most
@@ -60,13 +61,17 @@ def _batch(trees: Any) -> int:
 
 def _number_of_steps(t1: Any, dt: Any) -> int:
     for name, value in (("t1", t1), ("dt", dt)):
-        if isinstance(value, jax.core.Tracer):
-            raise ProtocolError(f"{name} is traced; simulate needs it as a plain number: close over it or make it static")
+        if isinstance(value, Tracer):
+            raise ProtocolError(
+                f"{name} is traced; simulate needs it as a plain number: close over it or make it static"
+            )
         if not (np.ndim(value) == 0 and np.isfinite(value) and value > 0):
             raise ProtocolError(f"{name} = {value!r} ms must be a positive number")
     n = round(float(t1) / float(dt))
     if n < 1:
-        raise ProtocolError(f"t1 = {t1:g} ms is shorter than half a step of dt = {dt:g} ms; nothing would run")
+        raise ProtocolError(
+            f"t1 = {t1:g} ms is shorter than half a step of dt = {dt:g} ms; nothing would run"
+        )
     return n
 
 
@@ -76,7 +81,9 @@ def _placed(structure: Structure, inputs: Sequence[Input]) -> list[tuple[Input, 
         sites = structure.sites(source.at)
         shapes = jax.eval_shape(lambda s=source: s.drive(jnp.zeros(()), jnp.ones(())))
         for x in jax.tree.leaves(shapes):
-            if x.ndim > sites.ndim or any(a not in (1, b) for a, b in zip(x.shape[::-1], sites.shape[::-1], strict=False)):
+            if x.ndim > sites.ndim or any(
+                a not in (1, b) for a, b in zip(x.shape[::-1], sites.shape[::-1], strict=False)
+            ):
                 raise ParameterError(
                     f"{type(source).__name__} at {source.at!r} has values of shape {x.shape}, but that place has shape"
                     f" {sites.shape} in this model"
@@ -145,7 +152,9 @@ def simulate(
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
     """
     if not isinstance(model, Model):
-        raise ParameterError(f"simulate needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first")
+        raise ParameterError(
+            f"simulate needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
+        )
     n = _number_of_steps(t1, dt)
     inputs = tuple(inputs)
     for source in inputs:
@@ -153,9 +162,18 @@ def simulate(
             raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
         source.check(float(t1) + (0.0 if state is None or _is_traced(state) else float(np.max(state.t))))
     if record is None:
-        record = {"v": "soma"} if model.structure.is_cell else {x.name: x.name for x in model.structure.layouts}
+        record = (
+            {"v": "soma"} if model.structure.is_cell else {x.name: x.name for x in model.structure.layouts}
+        )
     state_bytes = _batch((model, inputs, state)) * _state_bytes(model)
-    run = partial(_run, model, inputs, record=tuple(record.items()), method=method, levels=adjoint.levels(n, state_bytes))
+    run = partial(
+        _run,
+        model,
+        inputs,
+        record=tuple(record.items()),
+        method=method,
+        levels=adjoint.levels(n, state_bytes),
+    )
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not _is_traced(model, inputs, state, solution.steps_ok) and int(solution.steps_ok) < n:
         raise _diagnosis(run, model, state, dt, int(solution.steps_ok))

@@ -23,8 +23,10 @@ class BackwardEuler:
 
 @dataclass(frozen=True)
 class Staggered:
-    """Second order in time: gates live half a step before the voltage and step exactly, the voltage takes
-    Crank–Nicolson (Hines 1984, Int J Biomed Comput 15:69)."""
+    """Second order in time: gates live half a step off the voltage and step exactly, the voltage by Crank–Nicolson.
+
+    Source: Hines (1984), Int J Biomed Comput 15:69.
+    """
 
     theta = 0.5
 
@@ -53,7 +55,10 @@ class State(eqx.Module):
 def initial(physics: Physics, dt: Float[Array, ""]) -> State:
     """Return the state at t = 0: every gate and signal at its steady state for the initial voltage."""
     v = physics.v0
-    gates = {m.name: {k: jnp.broadcast_to(g.inf, m.scale.shape) for k, g in m.gates(v).items()} for m in physics.membranes}
+    gates = {
+        m.name: {k: jnp.broadcast_to(g.inf, m.scale.shape) for k, g in m.gates(v).items()}
+        for m in physics.membranes
+    }
     signals = {}
     for w in physics.wirings:
         found = w.synapse.gates(w.pre.take(v))

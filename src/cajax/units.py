@@ -20,8 +20,30 @@ _BASE: dict[str, tuple[float, tuple[int, ...]]] = {
     "C": (1.0, (0, 0, 0, 0, 0, 1)),  # degrees Celsius: an interval scale, never multiplied
     "1": (1.0, (0, 0, 0, 0, 0, 0)),
 }
-_PREFIX = {"": 1.0, "G": 1e9, "M": 1e6, "k": 1e3, "d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
-_SPELLING = {"µ": "u", "μ": "u", "ohm": "Ω", "Ohm": "Ω", "Ω": "Ω", "°C": "C", "degC": "C", "²": "2", "³": "3", "·": "*"}
+_PREFIX = {
+    "": 1.0,
+    "G": 1e9,
+    "M": 1e6,
+    "k": 1e3,
+    "d": 1e-1,
+    "c": 1e-2,
+    "m": 1e-3,
+    "u": 1e-6,
+    "n": 1e-9,
+    "p": 1e-12,
+}
+_SPELLING = {
+    "µ": "u",
+    "μ": "u",
+    "ohm": "Ω",
+    "Ohm": "Ω",
+    "Ω": "Ω",
+    "°C": "C",
+    "degC": "C",
+    "²": "2",
+    "³": "3",
+    "·": "*",
+}
 
 TABLE: dict[str, str] = {
     "time": "ms",

@@ -63,14 +63,15 @@ _SERIES = (*_EARLY, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 /
 
 def trap(z: Array, exp_z: Array) -> Array:
     """Return z/(exp(z) − 1) from z and exp(z), for rates that share one exponential; see `vtrap`."""
+    # The inner `where`s keep each branch finite where it is not taken: its derivative would be NaN, and the outer
+    # one multiplies that by 0, which is NaN again.
     near = jnp.abs(z) < 0.5
+    small, denominator = jnp.where(near, z, 0.0), jnp.where(near, 1.0, exp_z - 1.0)
     terms = _EARLY if jnp.finfo(z.dtype).bits <= 32 else _SERIES
-    z2, series = z * z, terms[-1]
+    square, series = small * small, terms[-1]
     for c in terms[-2::-1]:
-        series = series * z2 + c
-    series = series * z2 - 0.5 * z + 1.0
-    # The inner `where` keeps 0/0 out of the branch not taken: its derivative would be NaN, and 0 · NaN = NaN.
-    return jnp.where(near, series, z / jnp.where(near, 1.0, exp_z - 1.0))
+        series = series * square + c
+    return jnp.where(near, series * square - 0.5 * small + 1.0, z / denominator)
 
 
 def vtrap(x: ArrayLike, y: ArrayLike) -> Array:

@@ -66,7 +66,7 @@ class Km(Channel):
     q10 = Q10(2.3, at=36.0)
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        w = jnp.exp(jnp.minimum((v + 35.0) / 20.0, 20.0))  # one exponential for both; capped for float32
+        w = jnp.exp(jnp.clip((v + 35.0) / 20.0, -20.0, 20.0))  # one exponential for both; finite in float32
         return {"p": Gate(w * w / (1.0 + w * w), (3.3 * w + 1.0 / w) / self.tau_max)}
 
     def current(self, v: Array, p: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import MorphologyError
 from . import contour
-from .morphology import Branch, Morphology
+from .morphology import Branch, Morphology, pruned
 
 _TOKEN = re.compile(r'"[^"\n]*"|;[^\n]*|[()<>|,]|[^\s()<>|,;"]+|\n')
 _SOMA_NAMES = {"cellbody", "cell body", "soma"}
@@ -79,7 +79,9 @@ def _objects(items: Sequence) -> Iterator[_Node]:
 
 
 def _is_point(item: object) -> bool:
-    return isinstance(item, _Node) and bool(item) and isinstance(item[0], str) and _number(item[0]) is not None
+    return (
+        isinstance(item, _Node) and bool(item) and isinstance(item[0], str) and _number(item[0]) is not None
+    )
 
 
 def _is_text(item: _Node) -> bool:
@@ -98,12 +100,12 @@ def _point(item: _Node, path: Path) -> list[float]:
     """x, y, z and radius of a point `(x y z diameter ...)`; what the file leaves out is 0."""
     numbers = [x for word in item[:4] if isinstance(word, str) and (x := _number(word)) is not None]
     if len(numbers) < 2:
-        raise MorphologyError(f"{path} line {item.line}: expected a point '(x y z diameter)', found {len(numbers)} number")
+        raise MorphologyError(f"{path} line {item.line}: a point needs at least x and y: '(x y z diameter)'")
     x, y, z, diameter = (*numbers, 0.0, 0.0)[:4]
     return [x, y, z, diameter / 2]
 
 
-def _tree(items: Sequence, tag: str, parent: int, branches: list[Branch], path: Path) -> None:
+def _tree(items: "_Node", tag: str, parent: int, branches: list[Branch], path: Path) -> None:
     """Append the branch written in `items`, then those it splits into."""
     points, splits, depth = [], [], 0
     for item in items:
@@ -116,13 +118,15 @@ def _tree(items: Sequence, tag: str, parent: int, branches: list[Branch], path: 
             if not point[3] > 0:
                 raise MorphologyError(f"{path} line {item.line}: diameter {2 * point[3]:g} must be positive")
             points.append(point)
-        elif isinstance(item[0], _Node):
+        elif isinstance(item[0], _Node) or "|" in item:
             splits.append(item)
         elif parent < 0 and not points:
             tag = _TAGS.get(item[0].lower(), tag)
     if not points:
-        line = next((i.line for i in items if isinstance(i, _Node)), getattr(items, "line", 0))
-        raise MorphologyError(f"{path} line {line}: expected a branch with points '(x y z diameter)', found none")
+        line = getattr(items, "line", 1)
+        raise MorphologyError(
+            f"{path} line {line}: expected a branch with points '(x y z diameter)', found none"
+        )
     if parent >= 0 and points[0][:3] != list(branches[parent].points[-1, :3]):
         points.insert(0, [*branches[parent].points[-1, :3], points[0][3]])
     own = len(branches)
@@ -134,31 +138,30 @@ def _tree(items: Sequence, tag: str, parent: int, branches: list[Branch], path: 
 
 def _parts(split: _Node) -> list[_Node]:
     """The branches of `( branch | branch )`."""
-    parts = [_Node(split.line)]
+    parts, line = [_Node(split.line)], split.line
     for item in split:
+        line = getattr(item, "line", line)
         if item == "|":
-            parts.append(_Node(parts[-1][-1].line if parts[-1] and isinstance(parts[-1][-1], _Node) else split.line))
+            parts.append(_Node(line))
         else:
             parts[-1].append(item)
     return parts
 
 
 def _joined(outlines: list[np.ndarray], trees: list[Branch]) -> list[Branch]:
-    """Somas first, then the trees on them; branches without length give their children to their parent."""
+    """Somas first, then the trees on them; without a soma a tree of one point is a sphere."""
     stacks = _stacks(outlines)
     branches = [Branch(contour.soma(s), -1, 1.0, "soma") for s in stacks]
-    place: list[tuple[int, float | None]] = []
     for tree in trees:
-        parent, attach = (_nearest(stacks, tree.points[0]), 0.5) if tree.parent < 0 else (tree.parent, 1.0)
         if tree.parent >= 0:
-            parent, moved = place[tree.parent]
-            attach = attach if moved is None else moved
-        if parent >= 0 and (tree.points[1:, :3] == tree.points[0, :3]).all():
-            place.append((parent, attach))
-            continue
-        place.append((len(branches), None))
-        branches.append(tree._replace(parent=parent, attach=attach))
-    return branches
+            branches.append(tree._replace(parent=tree.parent + len(stacks)))
+        elif stacks:
+            branches.append(tree._replace(parent=_nearest(stacks, tree.points[0]), attach=0.5))
+        elif len(tree.points) == 1:
+            branches.append(tree._replace(points=contour.sphere(tree.points[0])))
+        else:
+            branches.append(tree)
+    return pruned(branches)
 
 
 def _stacks(outlines: list[np.ndarray]) -> list[list[np.ndarray]]:
@@ -177,12 +180,10 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _nearest(stacks: list[list[np.ndarray]], point: np.ndarray) -> int:
-    """The soma a tree starting at `point` belongs to, -1 when there is none."""
+    """The soma a tree starting at `point` belongs to."""
     for k, stack in enumerate(stacks):
         margin = 0.5 if len(stack) == 1 else 0.0
         corners = np.concatenate(stack)[:, :2]
         if (corners.min(0) - margin <= point[:2]).all() and (point[:2] <= corners.max(0) + margin).all():
             return k
-    if not stacks:
-        return -1
     return int(np.argmin([np.linalg.norm(point[:3] - contour.center(s)) for s in stacks]))

@@ -34,11 +34,16 @@ def ball_and_stick(
         raise MorphologyError(f"ball_and_stick: taper = {taper!r} must be positive; 1 is a cylinder")
     soma = sphere(np.array([0.0, 0.0, 0.0, soma_radius]))
     return Morphology.of(
-        [Branch(soma, tag="soma"), Branch(_rod((soma_radius, 0.0, 0.0), length, radius, radius * taper), 0, 1.0, tag)]
+        [
+            Branch(soma, tag="soma"),
+            Branch(_rod((soma_radius, 0.0, 0.0), length, radius, radius * taper), 0, 1.0, tag),
+        ]
     )
 
 
-def _rod(start: tuple[float, float, float], length: float, radius: float, end: float | None = None) -> np.ndarray:
+def _rod(
+    start: tuple[float, float, float], length: float, radius: float, end: float | None = None
+) -> np.ndarray:
     x, y, z = start
     return np.array([[x, y, z, radius], [x + length, y, z, radius if end is None else end]])
 

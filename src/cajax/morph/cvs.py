@@ -72,12 +72,16 @@ def discretize(morph: Morphology, policy: Policy, ra: Any, cm: Any) -> CVs:
     n_branches = len(morph.parent)
     for name, value in (("ra", ra), ("cm", cm)):
         if np.shape(value) not in ((), (n_branches,)):
-            raise ParameterError(f"{name} has shape {np.shape(value)}; give one value or one per branch ({n_branches})")
+            raise ParameterError(
+                f"{name} has shape {np.shape(value)}; give one value or one per branch ({n_branches})"
+            )
         if not (np.asarray(value, float) > 0).all():
             raise ParameterError(f"{name} must be positive to discretize a morphology, not {value!r}")
     counts = np.asarray(policy.counts(morph, ra, cm))
     if counts.shape != (n_branches,) or not np.issubdtype(counts.dtype, np.integer) or counts.min() < 1:
-        raise ParameterError(f"{policy} must give a whole number of at least 1 CV for each of {n_branches} branches")
+        raise ParameterError(
+            f"{policy} must give a whole number of at least 1 CV for each of {n_branches} branches"
+        )
     branch = np.repeat(np.arange(n_branches), counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     x = (np.arange(len(branch)) - offsets[branch] + 0.5) / counts[branch]

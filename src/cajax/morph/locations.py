@@ -68,7 +68,9 @@ class _Terminals(Location):
         tip[cvs.branch_parent[cvs.branch_parent >= 0]] = False
         last = cvs.offsets[1:][tip] - 1
         if not mask[last].any():
-            raise RegionError(f"no branch ends in the region {self.region}; terminals() needs a region with tips")
+            raise RegionError(
+                f"no branch ends in the region {self.region}; terminals() needs a region with tips"
+            )
         return last[mask[last]]
 
     def __str__(self) -> str:
@@ -126,13 +128,17 @@ def as_location(x: Location | Region | str) -> Location:
         return x
     if isinstance(x, Region | str):
         return center(x)
-    raise RegionError(f"a location is a label name, a region or one of center() at() root() terminals(), not {x!r}")
+    raise RegionError(
+        f"a location is a label name, a region or one of center() at() root() terminals(), not {x!r}"
+    )
 
 
 def _filled(region: Region, cvs: CVs, labels: Mapping[str, Region] | None) -> np.ndarray:
     mask = region.mask(cvs, labels)
     if not mask.any():
-        raise RegionError(f"the region {region} is empty in this morphology; choose one that holds a part of it")
+        raise RegionError(
+            f"the region {region} is empty in this morphology; choose one that holds a part of it"
+        )
     return mask
 
 

@@ -19,6 +19,23 @@ class Branch(NamedTuple):
     tag: str = "soma"
 
 
+def pruned(branches: Sequence[Branch]) -> list[Branch]:
+    """Drop branches without length that have a parent; their children start where they would have started."""
+    kept: list[Branch] = []
+    place: list[
+        tuple[int, float | None]
+    ] = []  # per branch its new number, or for a dropped one what it hung on
+    for b in branches:
+        parent, moved = place[b.parent] if b.parent >= 0 else (-1, None)
+        attach = b.attach if moved is None else moved
+        if parent >= 0 and (b.points[1:, :3] == b.points[0, :3]).all():
+            place.append((parent, attach))
+            continue
+        place.append((len(kept), None))
+        kept.append(b._replace(parent=parent, attach=attach))
+    return kept
+
+
 @dataclass(frozen=True, eq=False)
 class Morphology:
     """A forest of branches; a branch is what NEURON calls a section.
@@ -120,7 +137,7 @@ def _check_shapes(m: Morphology) -> None:
         if size != b:
             raise MorphologyError(f"{name} describes {size} branches, but parent describes {b}")
     if m.offsets[0] != 0 or m.offsets[-1] != p:
-        raise MorphologyError(f"offsets must run from 0 to the number of points {p}, not {m.offsets[0]}..{m.offsets[-1]}")
+        raise MorphologyError(f"offsets run from {m.offsets[0]} to {m.offsets[-1]}, not from 0 to {p} points")
     for k in np.flatnonzero(np.diff(m.offsets) < 2)[:1]:
         raise MorphologyError(f"branch {k} has {np.diff(m.offsets)[k]} points; a branch needs at least two")
 
@@ -132,13 +149,17 @@ def _check_tree(m: Morphology) -> None:
             f"branch {k} has parent {m.parent[k]}; a parent comes before its children (-1 for a root)"
         )
     for k in np.flatnonzero(~((m.attach >= 0) & (m.attach <= 1)))[:1]:
-        raise MorphologyError(f"branch {k} attaches at {m.attach[k]}; the position on the parent lies between 0 and 1")
+        raise MorphologyError(
+            f"branch {k} attaches at {m.attach[k]}; the position on the parent lies between 0 and 1"
+        )
 
 
 def _check_points(m: Morphology) -> None:
     finite = np.isfinite(m.xyz).all(1) & np.isfinite(m.radius)
     for k in np.flatnonzero(~finite)[:1]:
-        raise MorphologyError(f"branch {m.point_branch[k]} has a point that is not finite: {m.xyz[k]}, {m.radius[k]}")
+        raise MorphologyError(
+            f"branch {m.point_branch[k]} has a point that is not finite: {m.xyz[k]}, {m.radius[k]}"
+        )
     tip = np.ones(len(m.parent), bool)
     tip[m.parent[m.parent >= 0]] = False
     may_vanish = np.zeros(len(m.radius), bool)

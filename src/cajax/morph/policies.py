@@ -65,7 +65,11 @@ class DLambda:
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
         branch, length, r0, r1 = morph.frusta
         taper = np.bincount(branch, length / np.sqrt(2 * (r0 + r1)), len(morph.parent))
-        factor = np.sqrt(2) * 1e-5 * np.sqrt(4 * np.pi * self.frequency * np.asarray(ra, float) * np.asarray(cm, float))
+        factor = (
+            np.sqrt(2)
+            * 1e-5
+            * np.sqrt(4 * np.pi * self.frequency * np.asarray(ra, float) * np.asarray(cm, float))
+        )
         electrotonic = taper * factor  # the branch's length in length constants
         return ((electrotonic / self.fraction + 0.9) / 2).astype(int) * 2 + 1
 

@@ -13,7 +13,7 @@ _RALL = 1.5  # exponent of Rall's branching rule: parent r^1.5 = sum of the chil
 _SHARES = {"basal": 0.45, "oblique": 0.25, "tuft": 0.30}  # of the dendritic tips
 
 
-def pyramidal(seed: int, tips: int = 60, stems: int = 5, scale: float = 1.0, axon: bool = True) -> Morphology:
+def pyramidal(seed: int, tips: int = 70, stems: int = 5, scale: float = 1.0, axon: bool = True) -> Morphology:
     """Grow a pyramidal cell: soma, `stems` basal trees, an apical trunk with obliques and a tuft, a stub of an axon.
 
     `tips` is the number of dendritic tips (at least 4, and at least `stems` + 2); `tips=8, stems=2` makes a small cell
@@ -54,7 +54,9 @@ def _check(seed: Any, tips: Any, stems: Any, scale: Any) -> None:
         if isinstance(x, bool) or not isinstance(x, int | np.integer) or x < least:
             raise MorphologyError(f"pyramidal: {name} = {x!r} must be a whole number of at least {least}")
     if tips < stems + 2:
-        raise MorphologyError(f"pyramidal: tips = {tips} is too few for {stems} basal stems; give at least {stems + 2}")
+        raise MorphologyError(
+            f"pyramidal: tips = {tips} is too few for {stems} basal stems; give at least {stems + 2}"
+        )
     if not 0 < scale < np.inf:
         raise MorphologyError(f"pyramidal: scale = {scale!r} must be positive")
 
@@ -147,12 +149,18 @@ class _Grower:
             self.tree(points[-1, :3], _unit(heading + sign * angle * side), n, own, 1.0, tag, means)
 
     def path(
-        self, start: np.ndarray, way: np.ndarray, length: float, first: float, last: float, wander: float = 0.15
+        self,
+        start: np.ndarray,
+        way: np.ndarray,
+        length: float,
+        first: float,
+        last: float,
+        wander: float = 0.15,
     ) -> np.ndarray:
         """A wavering polyline of exactly `length` µm whose radius runs from `first` to `last`."""
         n = max(int(np.ceil(length / _STEP)), 1)
-        turns = np.cumsum(self.rng.normal(0, wander, (n, 3)), axis=0) / np.sqrt(n) + self.rng.normal(0, wander / 3, (n, 3))
-        steps = way + turns
+        drift = np.cumsum(self.rng.normal(0, wander, (n, 3)), axis=0) / np.sqrt(n)
+        steps = way + drift + self.rng.normal(0, wander / 3, (n, 3))
         steps *= length / n / np.linalg.norm(steps, axis=1, keepdims=True)
         xyz = start + np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
         return np.column_stack([xyz, np.linspace(first, last, n + 1)])

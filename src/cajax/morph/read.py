@@ -7,7 +7,7 @@ import numpy as np
 from .._errors import MorphologyError
 from . import contour
 from .asc import read_asc
-from .morphology import Branch, Morphology
+from .morphology import Branch, Morphology, pruned
 from .swc import read_swc
 
 
@@ -36,18 +36,20 @@ def read_morphology(path: str | Path) -> Morphology:
 
 
 def read_h5(path: Path) -> Morphology:
-    """Read a BlueBrain HDF5 morphology through MorphIO; its soma is an outline (or one point, or a row of points)."""
-    import morphio  # only here: MorphIO is slow to import
+    """Read a BlueBrain HDF5 morphology through MorphIO; its soma is an outline."""
+    import morphio  # imported only where it is used
 
     morphio.set_maximum_warnings(0)
     try:
         file = morphio.Morphology(str(path))
         soma = np.column_stack([file.soma.points, file.soma.diameters / 2]).astype(float)
-        sections = [(s.points, s.diameters, -1 if s.is_root else s.parent.id, int(s.type)) for s in file.sections]
+        sections = [
+            (s.points, s.diameters, -1 if s.is_root else s.parent.id, int(s.type)) for s in file.sections
+        ]
     except (morphio.MorphioError, RuntimeError) as error:
         raise MorphologyError(f"{path} is not a morphology in HDF5: {' '.join(str(error).split())}") from None
     branches: list[Branch] = []
-    if len(soma) >= 3 and not (soma[:, 3] > 0).all():
+    if len(soma) >= 3:
         branches.append(Branch(contour.soma([soma[:, :3]]), -1, 1.0, "soma"))
     elif len(soma):
         branches.append(Branch(contour.sphere(soma[0]) if len(soma) == 1 else soma, -1, 1.0, "soma"))
@@ -56,7 +58,7 @@ def read_h5(path: Path) -> Morphology:
         tag = _H5_TAGS.get(kind, f"custom{kind}")
         up, attach = (parent + first, 1.0) if parent >= 0 else (first - 1, 0.5 if first else 1.0)
         branches.append(Branch(np.column_stack([points, diameters / 2]).astype(float), up, attach, tag))
-    return Morphology.of(branches)
+    return Morphology.of(pruned(branches))
 
 
 _READERS = {".swc": read_swc, ".asc": read_asc, ".h5": read_h5}

@@ -45,7 +45,7 @@ class Region(ABC):
 
     def __bool__(self) -> bool:
         raise RegionError(
-            f"the region {self} has no truth value; combine regions with & | ~, and write a < d < b as (a < d) & (d < b)"
+            f"region {self} has no truth value; combine regions with & | ~, write a < d < b as (a < d) & (d < b)"
         )
 
 
@@ -155,7 +155,7 @@ class Measure:
     def _where(self, sign: str, bound: Any) -> Region:
         bound = units.value(bound, self.unit, self.name)
         if isinstance(bound, bool) or not isinstance(bound, int | float | np.number):
-            raise RegionError(f"{self} {sign} {bound!r}: a measure is compared with a number in {self.UNITS[self.unit]}")
+            raise RegionError(f"{self} {sign} {bound!r}: compare with a number in {self.UNITS[self.unit]}")
         return _Where(self, sign, float(bound))
 
     def __lt__(self, bound: float | str) -> Region:

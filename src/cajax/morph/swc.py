@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import MorphologyError
 from .contour import sphere
-from .morphology import Branch, Morphology
+from .morphology import Branch, Morphology, pruned
 
 _COLUMNS = "'id type x y z radius parent'"
 _TAGS = {0: "undefined", 1: "soma", 2: "axon", 3: "basal", 4: "apical"}
@@ -38,9 +38,10 @@ def read_swc(path: Path) -> Morphology:
 
     Branches end where the tree forks, where the type changes, and where a child does not follow its parent in the
     file. A soma of one point, or of three in the NeuroMorpho.org convention, is a cylinder of length = diameter.
-    Beyond NEURON: several roots are a forest, a parent may have a larger id than its child, lines may end in a
-    comment, and a root that is repeated with a parent counts as the one point it is. A radius of zero is allowed
-    only at a tip. Raises `MorphologyError` naming the line for everything else.
+    Where NEURON joins two points that are not parent and child (in files not written branch by branch), the tree is
+    followed instead. Beyond NEURON: several roots are a forest, a parent may have a larger id than its child, lines
+    may end in a comment, and a root that is repeated with a parent counts as the one point it is. A radius of zero
+    is allowed only at a tip. Raises `MorphologyError` naming the line for everything else.
     """
     rows = _ordered(_linked(*_parse(path), path), path)
     _check_radii(rows, path)
@@ -64,8 +65,12 @@ def _parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         table = np.array(list(map(float, chain.from_iterable(fields)))).reshape(-1, 7)
     except ValueError:
-        number, word = next((n, w) for n, f in zip(lines, fields, strict=True) for w in f if not _is_number(w))
-        raise MorphologyError(f"{path} line {number}: expected 7 numbers {_COLUMNS}, found '{word}'") from None
+        number, word = next(
+            (n, w) for n, f in zip(lines, fields, strict=True) for w in f if not _is_number(w)
+        )
+        raise MorphologyError(
+            f"{path} line {number}: expected 7 numbers {_COLUMNS}, found '{word}'"
+        ) from None
     whole = table[:, [0, 1, 6]]
     for k in np.flatnonzero(~np.isfinite(table).all(1) | (whole != np.round(whole)).any(1))[:1]:
         raise MorphologyError(
@@ -91,11 +96,13 @@ def _linked(line: np.ndarray, table: np.ndarray, path: Path) -> _Rows:
     place = np.minimum(np.searchsorted(ids, parent_ids), len(ids) - 1)
     for k in np.flatnonzero((parent_ids >= 0) & (ids[place] != parent_ids))[:1]:
         raise MorphologyError(
-            f"{path} line {line[k]}: parent {parent_ids[k]} does not exist; use the id of another point, or -1 for a root"
+            f"{path} line {line[k]}: parent {parent_ids[k]} does not exist; give an id of this file, or -1 for a root"
         )
     parent = np.where(parent_ids < 0, -1, place)
     for k in np.flatnonzero(parent == np.arange(len(ids)))[:1]:
-        raise MorphologyError(f"{path} line {line[k]}: point {ids[k]} is its own parent; a root has parent -1")
+        raise MorphologyError(
+            f"{path} line {line[k]}: point {ids[k]} is its own parent; a root has parent -1"
+        )
     return _Rows(line, ids, table[:, 1].astype(int), parent, table[:, 2:6])
 
 
@@ -106,7 +113,9 @@ def _without_restated_roots(line: np.ndarray, table: np.ndarray, path: Path) -> 
         roots = table[k : k + 2, 6] < 0
         if not np.array_equal(table[k, :6], table[k + 1, :6]) or roots.sum() != 1 or not keep[k]:
             a, b = sorted(line[k : k + 2])
-            raise MorphologyError(f"{path} line {b}: id {table[k, 0]:.0f} was already used on line {a}; ids must differ")
+            raise MorphologyError(
+                f"{path} line {b}: id {table[k, 0]:.0f} is that of line {a}; ids must differ"
+            )
         keep[k + int(roots[1])] = False
     return line[keep], table[keep]
 
@@ -201,36 +210,29 @@ def _branches(rows: _Rows, path: Path) -> list[Branch]:
     firsts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
     section = np.concatenate([[0], np.cumsum(last)[:-1]])
     ends = np.append(firsts[1:], len(last))
-    kept: list[Branch] = []
-    place: list[tuple[int, float | None]] = []  # per section: its branch, or for a dropped one where its children go
+    branches: list[Branch] = []
     for s, (first, end) in enumerate(zip(firsts, ends, strict=True)):
         tag = _TAGS.get(int(rows.type[first]), f"custom{rows.type[first]}")
         points = rows.points[first:end]
         up = rows.parent[first]
         if up < 0:
-            place.append((len(kept), None))
             single = len(points) == 1 or (three and s == 0)
-            kept.append(Branch(sphere(points[0]) if single else points, -1, 1.0, tag))
+            branches.append(Branch(sphere(points[0]) if single else points, -1, 1.0, tag))
             continue
-        parent = section[up]
+        parent = int(section[up])
         head = firsts[parent]
-        size = 1 if three and parent == 0 else ends[parent] - head
-        attach, wired = _connection(rows, soma_children, first, end, head, size)
-        attach = 0.0 if proximal[first] else attach
-        branch, moved = place[parent]
-        attach = attach if moved is None else moved
+        attach, wired = _connection(
+            rows, soma_children, first, end, head, 1 if three and parent == 0 else ends[parent] - head
+        )
         if not wired:
             points = np.concatenate([rows.points[[up]], points])
-            if rows.type[up] == _SOMA and rows.type[first] != _SOMA:
-                points[0, 3] = points[1, 3]
-        if (points[1:, :3] == points[0, :3]).all():  # no length: its children go where it would have gone
-            place.append((branch, attach))
-            continue
-        for k in np.flatnonzero(points[:-1, 3] == 0)[:1]:
-            raise MorphologyError(f"{path} line {rows.line[max(first, end - len(points) + k)]}: radius 0 must be positive")
-        place.append((len(kept), None))
-        kept.append(Branch(points, branch, attach, tag))
-    return kept
+            if rows.type[head] == _SOMA and rows.type[first] != _SOMA:
+                points[0, 3] = points[1, 3]  # a thin dendrite does not start with the soma's radius
+        if (points[:-1, 3] == 0).any():
+            line, point = rows.line[first], rows.id[first]
+            raise MorphologyError(f"{path} line {line}: radius 0 of point {point} must be positive")
+        branches.append(Branch(points, parent, 0.0 if proximal[first] else attach, tag))
+    return pruned(branches)
 
 
 def _connection(
@@ -243,15 +245,16 @@ def _connection(
     """
     up = rows.parent[first]
     soma_parent, soma_child = rows.type[head] == _SOMA, rows.type[first] == _SOMA
-    several = end - first > 1
+    forked = bool(not soma_child and soma_children[up] > 1)
+    several = bool(end - first > 1)
     if rows.parent[head] < 0:  # the parent is a root
         if soma_parent and not soma_child and size == 1:
             return 0.5, several
         if up == head:
-            return 0.0, not soma_child and soma_children[up] > 1
+            return 0.0, forked
     if not soma_parent:
         return 1.0, False
     # A section that is no root repeats its parent's point, so one more of its points lies inside.
     if up < head + size - 1:
-        return 0.5, several and not soma_child
-    return 1.0, several and not soma_child and soma_children[up] > 1
+        return 0.5, bool(several and not soma_child)
+    return 1.0, several and forked

@@ -43,7 +43,7 @@ def wire(morph: Morphology, offsets: np.ndarray, resist_in: np.ndarray, resist_o
         first, last = offsets[b], offsets[b + 1] - 1
         if spot is None and (start := _Spot(int(first), 0)) in junctions:
             nodes.add_junction(start, -1)
-        if spot in junctions and b == junctions[spot][0] and spot.end == 1:
+        if spot is not None and spot.end == 1 and b == junctions.get(spot, [-1])[0]:
             nodes.add_junction(spot, spot.cv)
         nodes.add_first(int(first), spot)
         nodes.add_rest(int(first), int(last))

@@ -23,7 +23,9 @@ def save(figure: Any, path: Path) -> None:
     os.replace(part, path)
 
 
-def curves(ax: Any, x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> None:
+def curves(
+    ax: Any, x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str
+) -> None:
     """Draw named curves over a common axis."""
     for name, y in lines.items():
         ax.plot(x[: len(y)], y, label=name)
@@ -39,7 +41,15 @@ def confusion(ax: Any, matrix: np.ndarray) -> None:
     ax.imshow(off, cmap="Reds", vmin=0, vmax=max(1.0, np.nanmax(off)))
     for (i, j), count in np.ndenumerate(matrix):
         if count:
-            ax.text(j, i, str(int(count)), ha="center", va="center", color="0.6" if i == j else "black", fontsize=8)
+            ax.text(
+                j,
+                i,
+                str(int(count)),
+                ha="center",
+                va="center",
+                color="0.6" if i == j else "black",
+                fontsize=8,
+            )
     ax.set(xlabel="read as", ylabel="true digit", xticks=range(len(matrix)), yticks=range(len(matrix)))
 
 
@@ -52,11 +62,19 @@ def digits(axes: Sequence[Any], images: np.ndarray, true: np.ndarray, read: np.n
         ax.set_title(f"{t} read as {r}", fontsize=8)
 
 
-def traces(ax: Any, ts: np.ndarray, v: np.ndarray, labels: Sequence[Any] | None = None, highlight: int | None = None) -> None:
+def traces(
+    ax: Any, ts: np.ndarray, v: np.ndarray, labels: Sequence[Any] | None = None, highlight: int | None = None
+) -> None:
     """Draw voltage traces `[time, site]` in mV over time in ms."""
     for i, trace in enumerate(v.T):
         strong = highlight is None or i == highlight
-        ax.plot(ts, trace, lw=2.0 if i == highlight else 1.0, alpha=1.0 if strong else 0.5, label=labels[i] if labels else None)
+        ax.plot(
+            ts,
+            trace,
+            lw=2.0 if i == highlight else 1.0,
+            alpha=1.0 if strong else 0.5,
+            label=labels[i] if labels else None,
+        )
     ax.set(xlabel="time (ms)", ylabel="voltage (mV)")
     ax.spines[["top", "right"]].set_visible(False)
     if labels:

@@ -1,4 +1,4 @@
-"""The differentiable solve: one linear operator, its solve on the best backend, and derivatives by one more solve."""
+"""The differentiable solve: one linear operator, and its solve on the best backend as its own derivative."""
 
 import os
 from functools import lru_cache
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from cajax._errors import CajaxError, ParameterError, unknown
 from cajax._types import Array, Float
 from cajax.solve import native, sweep
-from cajax.solve.tree import Forest, as_forest, cv_slices, edge_slices, n_edges, n_entries
+from cajax.solve.tree import Forest, as_forest, cv_slices, n_edges, n_entries
 
 BACKENDS = ("native", "jax")
 BACKEND_VARIABLE = "CAJAX_SOLVE"
+
+_swept = jax.jit(sweep.solve, static_argnums=0)  # traced once per forest, however often it is called
 
 
 def solve(
@@ -29,12 +31,12 @@ def solve(
 ) -> Float[Array, " cv"]:
     """Solve A x = b, where A x = a x + currents through the edge conductances g; see `matvec`.
 
-    `a`, `b` and x are flat CV vectors, `g >= 0` is a flat edge vector (see `Forest`). A is symmetric; for `a > 0` it is
-    positive definite and no digits cancel. Differentiable in a, g and b in both modes, to any order; batches come
-    from `vmap`. A column's bits do not depend on the batch.
+    `a`, `b` and x are flat CV vectors, `g >= 0` is a flat edge vector (see `Forest`). A is symmetric; for
+    `a > 0` it is positive definite and no digits cancel. Differentiable in a, g and b in both modes, to any
+    order; batches come from `vmap`, and the bits of an element do not depend on its batch.
 
-    `backend` is "native" (CPU only), "jax", or None for the environment's `CAJAX_SOLVE`, else native on the CPU where
-    it was built. Raises `ParameterError` for wrong shapes or types.
+    `backend` is "native" (CPU only), "jax", or None for the environment's `CAJAX_SOLVE`, else native on the CPU
+    where it was built; it is chosen while tracing. Raises `ParameterError` for wrong shapes or types.
     """
     forest = as_forest(forest)
     a, g, b = _checked(forest, a, g, b)
@@ -44,13 +46,13 @@ def solve(
         if chosen == "native":
             return native.solve(forest, a, g, rhs)
         if chosen == "jax":
-            return sweep.solve(forest, a, g, rhs)
+            return _swept(forest, a, g, rhs)
         return lax.platform_dependent(
             a,
             g,
             rhs,
             cpu=lambda a, g, rhs: native.solve(forest, a, g, rhs),
-            default=lambda a, g, rhs: sweep.solve(forest, a, g, rhs),
+            default=lambda a, g, rhs: _swept(forest, a, g, rhs),
         )
 
     return lax.custom_linear_solve(lambda x: matvec(forest, a, g, x), b, inverse, symmetric=True)
@@ -61,57 +63,62 @@ def matvec(
 ) -> Float[Array, " cv"]:
     """A x: the leak `a * x` plus, at every CV, the current that leaves it through its edges.
 
-    A junction has no current of its own, so its value is the mean of its neighbours weighted by g; with that it is
-    eliminated (Schur complement) and A acts on CVs only.
+    A junction has no current of its own, so its value is the mean of its neighbours weighted by g; with that it
+    is eliminated (Schur complement) and A acts on CVs only.
     """
+    a, g, x = jnp.asarray(a), jnp.asarray(g), jnp.asarray(x)
     return a * x + _axial(_edges(forest), g, x)
 
 
 class _Edges(NamedTuple):
-    """Static index tables of a forest: edges between CVs, and edges between a CV and a junction."""
+    """Static tables of a forest; a *slot* is a CV, or N + the number of a junction."""
 
-    g: NDArray[np.int32]  # entry of an edge between two CVs
-    child: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    g_hub: NDArray[np.int32]  # entry of an edge at a junction
-    cv_hub: NDArray[np.int32]
-    hub: NDArray[np.int32]  # number of the junction
+    child: NDArray[np.int32]  # [E] slot of every edge entry's node
+    parent: NDArray[np.int32]  # [E] slot of its parent; of the node itself at a root
+    root: NDArray[np.bool_]  # [E]
+    g_hub: NDArray[np.int32]  # [H] the entries that have a junction at one end,
+    cv_hub: NDArray[np.int32]  # [H] the CV at the other end
+    hub: NDArray[np.int32]  # [H] and the number of the junction
     n_hubs: int
 
 
 @lru_cache(maxsize=64)
 def _edges(forest: Forest) -> _Edges:
-    tables: list[list[NDArray[np.int64]]] = []
-    first_hub = 0
-    for tree, cvs, edges in zip(forest, cv_slices(forest), edge_slices(forest), strict=True):
-        k = np.flatnonzero(tree.parent >= 0)
-        here, above = tree.cv[k], tree.cv[tree.parent[k]]
-        number = np.cumsum(tree.cv < 0) - 1  # of a junction, by node
-        plain = (here >= 0) & (above >= 0)
-        index = [
-            (edges.start, k[plain]),
-            (cvs.start, here[plain]),
-            (cvs.start, above[plain]),
-            (edges.start, k[~plain]),
-            (cvs.start, np.maximum(here, above)[~plain]),
-            (first_hub, np.where(here < 0, number[k], number[tree.parent[k]])[~plain]),
-        ]
-        tables.append([(base + i[:, None] * tree.lanes + np.arange(tree.lanes)).ravel() for base, i in index])
-        first_hub += int(np.count_nonzero(tree.cv < 0)) * tree.lanes
-    joined = [np.concatenate(parts).astype(np.int32) for parts in zip(*tables, strict=True)]
-    return _Edges(*joined, n_hubs=first_hub)
+    n, first_hub = n_entries(forest), 0
+    child, parent, root = [], [], []
+    for tree, cvs in zip(forest, cv_slices(forest), strict=True):
+        junction = tree.cv < 0
+        base = np.where(junction, n + first_hub, cvs.start)
+        slot = base + np.where(junction, np.cumsum(junction) - 1, tree.cv) * tree.lanes
+        above = np.where(tree.parent < 0, slot, slot[tree.parent])
+        child.append((slot[:, None] + np.arange(tree.lanes)).ravel())
+        parent.append((above[:, None] + np.arange(tree.lanes)).ravel())
+        root.append(np.repeat(tree.parent < 0, tree.lanes))
+        first_hub += int(junction.sum()) * tree.lanes
+    ends = np.stack([np.concatenate(child), np.concatenate(parent)]).astype(np.int32)
+    no_edge = np.concatenate(root)
+    at_hub = np.flatnonzero((ends.max(axis=0) >= n) & ~no_edge).astype(np.int32)
+    cv_hub, hub = np.sort(ends[:, at_hub], axis=0)
+    return _Edges(ends[0], ends[1], no_edge, at_hub, cv_hub, hub - np.int32(n), first_hub)
 
 
 def _axial(edges: _Edges, g: Array, x: Array) -> Array:
-    y = jnp.zeros_like(x)
-    flow = g[edges.g] * (x[edges.child] - x[edges.parent])
-    y = y.at[edges.child].add(flow).at[edges.parent].add(-flow)
-    if not edges.n_hubs:
-        return y
-    g, at_cv = g[edges.g_hub], x[edges.cv_hub]
-    total = jax.ops.segment_sum(g, edges.hub, edges.n_hubs)
-    mean = jax.ops.segment_sum(g * at_cv, edges.hub, edges.n_hubs) / total
-    return y.at[edges.cv_hub].add(g * (at_cv - mean[edges.hub]))
+    g, n = jnp.where(edges.root, 0, g), x.shape[0]
+    if edges.n_hubs:
+        g_hub = _get(g, edges.g_hub)
+        none = jnp.zeros_like(g, shape=(edges.n_hubs,))
+        pull = _add(none, edges.hub, g_hub * _get(x, edges.cv_hub))
+        x = jnp.concatenate([x, pull / _add(none, edges.hub, g_hub)])
+    flow = g * (_get(x, edges.child) - _get(x, edges.parent))
+    return _add(_add(jnp.zeros_like(x), edges.child, flow), edges.parent, -flow)[:n]
+
+
+def _get(values: Array, at: NDArray[np.int32]) -> Array:
+    return values.at[at].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def _add(values: Array, at: NDArray[np.int32], terms: Array) -> Array:
+    return values.at[at].add(terms, mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -123,7 +130,7 @@ def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array
     for name, value, size in (("a", a, entries), ("g", g, edges), ("b", b, entries)):
         if jnp.shape(value) != (size,):
             raise ParameterError(
-                f"solve: {name} has shape {jnp.shape(value)}, this forest needs ({size},); use vmap for batches"
+                f"solve: {name} has shape {jnp.shape(value)}, its forest needs ({size},); batch by vmap"
             )
         operands.append(jnp.asarray(value, dtype))
     return operands[0], operands[1], operands[2]
@@ -135,9 +142,9 @@ def _chosen(backend: str | None, dtype: np.dtype) -> str | None:
         raise unknown("solve backend", name, BACKENDS, "" if backend else f"the variable {BACKEND_VARIABLE}")
     if name == "native":
         if not native.supports(dtype):
-            raise ParameterError(f"solve: the native backend has no {dtype}; use float32, float64 or backend='jax'")
+            raise ParameterError(f"solve: the native backend has no {dtype}; use float32 or float64")
         if not native.available():
-            raise CajaxError("solve: the native backend was not built; reinstall with a compiler or use backend='jax'")
+            raise CajaxError(f"solve: the native backend is missing; {native.CURE}")
         return name
     if name == "jax" or not native.supports(dtype) or not native.available():
         return "jax"

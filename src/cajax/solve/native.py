@@ -3,15 +3,18 @@
 import ctypes
 import importlib.util
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from cajax._types import Array, Float
-from cajax.solve.tree import Forest
+from cajax.solve.tree import Forest, level_order
 
 DTYPES = {"float32": "cajax_tree_solve_f32", "float64": "cajax_tree_solve_f64"}
+
+CURE = "reinstall where a C++17 compiler is present: pip install --force-reinstall --no-deps cajax"
 
 
 @cache
@@ -26,8 +29,7 @@ def available() -> bool:
     except (OSError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
-            f"cajax runs without its native tree solve ({reason}), several times slower on the CPU; "
-            "reinstall with a C++17 compiler present: pip install --force-reinstall --no-deps cajax",
+            f"cajax runs without its native tree solve ({reason}), many times slower on the CPU; {CURE}",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -64,10 +66,12 @@ def _library() -> str | None:
     return None if spec is None else spec.origin
 
 
-def _attributes(forest: Forest) -> dict[str, np.ndarray]:
+@lru_cache(maxsize=64)
+def _attributes(forest: Forest) -> dict[str, NDArray[np.int32]]:
     return {
         "parent": np.concatenate([tree.parent for tree in forest]),
         "cv": np.concatenate([tree.cv for tree in forest]),
+        "order": np.concatenate([level_order(tree) for tree in forest]),
         "nodes": np.array([tree.n_nodes for tree in forest], np.int32),
         "lanes": np.array([tree.lanes for tree in forest], np.int32),
     }

@@ -1,8 +1,8 @@
-"""The solve in pure JAX: the reference for the native kernel, and the way on accelerators or without a compiler."""
+"""The solve in pure JAX: the reference for the native kernel, and what runs on accelerators or without it."""
 
 from functools import lru_cache
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from cajax._types import Array, Float
 from cajax.solve.tree import Forest, Tree, cv_slices, edge_slices
 
+_DISTINCT: dict[str, Any] = {
+    "unique_indices": True,
+    "mode": "promise_in_bounds",
+    "wrap_negative_indices": False,
+}
+
 
 def solve(
     forest: Forest, a: Float[Array, " cv"], g: Float[Array, " edge"], b: Float[Array, " cv"]
 ) -> Float[Array, " cv"]:
     """Solve every tree by elimination towards the root and substitution back; any float dtype.
 
-    One loop over the steps of a static schedule per direction and tree. See `native/sweep.h` for the arithmetic.
+    One loop over the steps of a static schedule per direction and tree; `native/sweep.h` has the arithmetic.
     """
     parts = [
         _solve_tree(tree, a[cvs], g[edges], b[cvs])
@@ -30,9 +36,9 @@ def solve(
 def schedule(tree: Tree) -> NDArray[np.int32]:
     """Order the nodes into elimination steps `[steps, width]`, padded with `n_nodes + column`.
 
-    Children come before their parent and siblings in different steps, so that no two sums of one step meet at a
-    parent: the order of summation is fixed, on an accelerator too. The width is about the mean number of nodes per
-    level, which bounds the padding whatever the shape of the tree.
+    Children come before their parent and siblings in different steps, so that no two sums of one step meet at
+    a parent: the order of summation is fixed, on an accelerator too. The width is about the mean number of
+    nodes per level, which bounds the padding whatever the shape of the tree.
     """
     n, parent = tree.n_nodes, tree.parent.tolist()
     height = _heights(parent)
@@ -87,33 +93,41 @@ def _solve_tree(
 
     def eliminate(i: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         s, y, w = state
-        k, up = jnp.asarray(node)[i], jnp.asarray(above)[i]
-        s_k, y_k, g_k = s[k], y[k], w[k]
+        k, up = _row(node, i), _row(above, i)
+        s_k, y_k, g_k = _get(s, k), _get(y, k), _get(w, k)
         r = 1 / (s_k + g_k)
         w_k = g_k * r
-        s = s.at[up].add(w_k * s_k, unique_indices=True)
-        y = y.at[up].add(w_k * y_k, unique_indices=True).at[k].set(y_k * r, unique_indices=True)
-        return s, y, w.at[k].set(w_k, unique_indices=True)
+        s = s.at[up].add(w_k * s_k, **_DISTINCT)
+        y = y.at[up].add(w_k * y_k, **_DISTINCT).at[k].set(y_k * r, **_DISTINCT)
+        return s, y, w.at[k].set(w_k, **_DISTINCT)
 
     def substitute(i: Array, x: Array) -> Array:
         i = steps - 1 - i
-        k, up = jnp.asarray(node)[i], jnp.asarray(above)[i]
-        share = jnp.where(jnp.asarray(rooted)[i, :, None], 0, w[k] * x[up])
-        return x.at[k].set(x[k] + share, unique_indices=True)
+        k, up = _row(node, i), _row(above, i)
+        share = jnp.where(_row(rooted, i)[:, None], 0, _get(w, k) * _get(x, up))
+        return x.at[k].set(_get(x, k) + share, **_DISTINCT)
 
     s = _rows(tree, a, width).at[n:].set(1)
     w = jnp.pad(g.reshape(n, tree.lanes), ((0, width), (0, 0)))
     w = jnp.where(np.append(tree.parent < 0, np.ones(width, bool))[:, None], 0, w)
     s, y, w = lax.fori_loop(0, steps, eliminate, (s, _rows(tree, b, width), w))
     x = lax.fori_loop(0, steps, substitute, y)
-    return x[_node_of_cv(tree)].reshape(-1)
+    return _get(x, _node_of_cv(tree)).reshape(-1)
 
 
 def _rows(tree: Tree, flat: Float[Array, " cv"], spares: int) -> Float[Array, "row lane"]:
     """Spread a flat CV vector over the nodes, with zeros at junctions and in the spare rows."""
     rows = jnp.pad(flat.reshape(tree.n_cv, tree.lanes), ((0, 1), (0, 0)))
-    return rows[np.append(np.where(tree.cv < 0, tree.n_cv, tree.cv), np.full(spares, tree.n_cv))]
+    return _get(rows, np.append(np.where(tree.cv < 0, tree.n_cv, tree.cv), np.full(spares, tree.n_cv)))
 
 
-def _node_of_cv(tree: Tree) -> NDArray[np.int64]:
-    return np.argsort(tree.cv, kind="stable")[tree.n_nodes - tree.n_cv :]
+def _row(table: NDArray[Any], i: Array) -> Array:
+    return lax.dynamic_index_in_dim(jnp.asarray(table), i, keepdims=False)
+
+
+def _get(rows: Array, at: Array | NDArray[np.int32]) -> Array:
+    return rows.at[at].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def _node_of_cv(tree: Tree) -> NDArray[np.int32]:
+    return np.argsort(tree.cv, kind="stable")[tree.n_nodes - tree.n_cv :].astype(np.int32)

@@ -1,9 +1,10 @@
-"""Trees of nodes with interleaved lanes, and the layout of their flat vectors: the static side of the solve."""
+"""Trees of nodes with interleaved lanes, and the layout of their flat vectors: what is static in a solve."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from cajax._errors import MorphologyError
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """A forest-ordered tree shared by `lanes` equal cells; hashable by content, so it can be static under `jit`.
+    """A tree shared by `lanes` equal cells; hashable by content, so that it can be static under `jit`.
 
-    Node k is joined to node `parent[k]`, with `parent[k] < k` and -1 for a root (several roots are allowed). It
-    carries control volume `cv[k]`, each of 0..n_cv-1 exactly once, or -1 for a massless junction. A junction touches
-    control volumes only. Raises `MorphologyError` for anything else.
+    Node k is joined to node `parent[k]`, with `parent[k] < k` and -1 for a root (several roots are allowed).
+    It carries control volume `cv[k]`, each of 0..n_cv-1 exactly once, or -1 for a massless junction. A junction
+    touches control volumes only. Raises `MorphologyError` for anything else.
     """
 
     parent: NDArray[np.int32]
@@ -66,7 +67,7 @@ class Tree:
 
 
 Forest = tuple[Tree, ...]
-"""Flat CV vectors hold tree after tree, within a tree `cv * lanes + lane`; edge vectors likewise `node * lanes + lane`."""
+"""Flat CV vectors hold tree after tree, within a tree `cv * lanes + lane`; edge vectors `node * lanes + lane`."""
 
 
 def as_forest(trees: Tree | Iterable[Tree]) -> Forest:
@@ -100,9 +101,18 @@ def edge_slices(forest: Forest) -> tuple[slice, ...]:
     return _slices([tree.n_nodes * tree.lanes for tree in forest])
 
 
+def level_order(tree: Tree) -> NDArray[np.int32]:
+    """The nodes level by level from the roots, siblings in their order; most neighbours in it are independent."""
+    depth = [0] * tree.n_nodes
+    for k, p in enumerate(tree.parent.tolist()):
+        if p >= 0:
+            depth[k] = depth[p] + 1
+    return np.argsort(np.array(depth), kind="stable").astype(np.int32)
+
+
 def _slices(sizes: list[int]) -> tuple[slice, ...]:
     ends = np.cumsum([0, *sizes]).tolist()
-    return tuple(slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(slice(start, end) for start, end in pairwise(ends))
 
 
 def _indices(values: Any, name: str) -> NDArray[np.int32]:
@@ -124,18 +134,22 @@ def _indices(values: Any, name: str) -> NDArray[np.int32]:
 
 def _check(parent: NDArray[np.int32], cv: NDArray[np.int32]) -> None:
     if parent.shape != cv.shape:
-        raise MorphologyError(f"tree: {parent.size} parents but {cv.size} cv entries; give one of each per node")
+        raise MorphologyError(f"tree: {parent.size} parents but {cv.size} cv entries; give one each per node")
     late = np.flatnonzero(parent >= np.arange(parent.size))
     if late.size:
         k = late[0]
-        raise MorphologyError(f"tree: parent[{k}] is {parent[k]}; number the nodes so that parents come first")
+        raise MorphologyError(f"tree: parent[{k}] is {parent[k]}; number parents before children")
     held = np.sort(cv[cv >= 0])
     if held.size == 0 or not np.array_equal(held, np.arange(held.size)):
-        raise MorphologyError(f"tree: cv must hold each of 0..{max(held.size - 1, 0)} exactly once, and -1 for junctions")
+        raise MorphologyError(
+            f"tree: cv must hold 0..{max(held.size - 1, 0)} once each, and -1 for junctions"
+        )
     child = np.flatnonzero(parent >= 0)
     joined = child[(cv[child] < 0) & (cv[parent[child]] < 0)]
     if joined.size:
-        raise MorphologyError(f"tree: nodes {parent[joined[0]]} and {joined[0]} are joined junctions; merge them")
+        raise MorphologyError(
+            f"tree: nodes {parent[joined[0]]} and {joined[0]} are adjoining junctions; merge them"
+        )
     alone = np.setdiff1d(np.flatnonzero((cv < 0) & (parent < 0)), parent[child])
     if alone.size:
         raise MorphologyError(f"tree: junction {alone[0]} touches nothing; leave it out")

@@ -29,6 +29,7 @@ def features(v: Float[Array, "..."], windows: int = 10, axis: int = -1) -> Float
     window = np.arange(samples) * windows // samples  # the window of each sample
     weights = (window[:, None] == np.arange(windows)).astype(float)
     weights = jnp.asarray(weights / weights.sum(0), dtype=v.dtype)  # [time, windows]; columns sum to one
-    mean = v @ weights
-    variance = jnp.square(v - mean[..., window]) @ weights
+    # Full precision: accelerators would otherwise round voltages to three digits on the way into a product.
+    mean = jnp.matmul(v, weights, precision="highest")
+    variance = jnp.matmul(jnp.square(v - mean[..., window]), weights, precision="highest")
     return jnp.concatenate([mean, jnp.sqrt(variance + FLOOR**2)], axis=-1)

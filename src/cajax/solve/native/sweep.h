@@ -51,21 +51,39 @@ struct Row {
   static constexpr int kParts = W / Part<T, W>::kWidth;
   typename Part<T, W>::type part[kParts];
 
-  CAJAX_INLINE void read(const T* from) { std::memcpy(part, from, sizeof(part)); }
-  CAJAX_INLINE void write(T* to) const { std::memcpy(to, part, sizeof(part)); }
+  CAJAX_INLINE void read(const T* from) {
+    if constexpr (W == 1) {
+      part[0] = *from;  // a copy of bytes would go through an integer register
+      return;
+    }
+    for (int i = 0; i < kParts; ++i) std::memcpy(&part[i], from + i * Part<T, W>::kWidth, sizeof(part[i]));
+  }
+  CAJAX_INLINE void write(T* to) const {
+    if constexpr (W == 1) {
+      *to = part[0];
+      return;
+    }
+    for (int i = 0; i < kParts; ++i) std::memcpy(to + i * Part<T, W>::kWidth, &part[i], sizeof(part[i]));
+  }
   CAJAX_INLINE void add(const Row& other) {
     for (int i = 0; i < kParts; ++i) part[i] = part[i] + other.part[i];
   }
 };
 
+// The sweep visits the nodes in `order`, parents first (null: as numbered), and eliminates from the end. Siblings must
+// keep their order: it is the order of summation.
+CAJAX_INLINE std::int64_t visited(const std::int32_t* order, std::int64_t i) { return order ? order[i] : i; }
+
 template <typename T, int W>
-CAJAX_INLINE void eliminate(std::int64_t n, const std::int32_t* parent, T* records) {
-  // A node that directly follows its parent hands its sums over in registers: going through memory would add the
+CAJAX_INLINE void eliminate(std::int64_t n, const std::int32_t* parent, const std::int32_t* order, T* records) {
+  // A node visited directly after its parent hands its sums over in registers: going through memory would add the
   // store-to-load latency to the critical path of an unbranched cable.
   using Numbers = typename Part<T, W>::type;
+  constexpr int kParts = Row<T, W>::kParts;
   Row<T, W> s, g, b, up_s{}, up_b{};
   bool carried = false;
-  for (std::int64_t k = n - 1; k >= 0; --k) {
+  for (std::int64_t i = n - 1, k = visited(order, i), next; i >= 0; --i, k = next) {
+    next = i > 0 ? visited(order, i - 1) : -1;
     T* node = records + k * (kFields * W);
     s.read(node);
     b.read(node + 2 * W);
@@ -74,20 +92,20 @@ CAJAX_INLINE void eliminate(std::int64_t n, const std::int32_t* parent, T* recor
       b.add(up_b);
     }
     const std::int64_t p = parent[k];
-    carried = p >= 0 && p == k - 1;
+    carried = p == next && p >= 0;
     if (p < 0) {
-      for (int i = 0; i < Row<T, W>::kParts; ++i) b.part[i] = b.part[i] * (T(1) / s.part[i]);
+      for (int q = 0; q < kParts; ++q) b.part[q] = b.part[q] * (T(1) / s.part[q]);
       b.write(node + 2 * W);
       continue;
     }
     g.read(node + W);
-    for (int i = 0; i < Row<T, W>::kParts; ++i) {
-      const Numbers r = T(1) / (s.part[i] + g.part[i]);
-      const Numbers w = g.part[i] * r;
-      up_s.part[i] = g.part[i] * s.part[i] * r;  // the product is off the chain of dependent operations
-      up_b.part[i] = w * b.part[i];
-      g.part[i] = w;
-      b.part[i] = b.part[i] * r;
+    for (int q = 0; q < kParts; ++q) {
+      const Numbers r = T(1) / (s.part[q] + g.part[q]);
+      const Numbers w = g.part[q] * r;
+      up_s.part[q] = g.part[q] * s.part[q] * r;  // the product is off the chain of dependent operations
+      up_b.part[q] = w * b.part[q];
+      g.part[q] = w;
+      b.part[q] = b.part[q] * r;
     }
     g.write(node + W);
     b.write(node + 2 * W);
@@ -104,20 +122,23 @@ CAJAX_INLINE void eliminate(std::int64_t n, const std::int32_t* parent, T* recor
 }
 
 template <typename T, int W>
-CAJAX_INLINE void substitute(std::int64_t n, const std::int32_t* parent, T* records) {
+CAJAX_INLINE void substitute(std::int64_t n, const std::int32_t* parent, const std::int32_t* order, T* records) {
+  constexpr int kParts = Row<T, W>::kParts;
   Row<T, W> w, y, x{};  // x: the solution at the node before, which usually is the parent
-  for (std::int64_t k = 0; k < n; ++k) {
+  for (std::int64_t i = 0, last = -1; i < n; ++i) {
+    const std::int64_t k = visited(order, i), p = parent[k];
     T* node = records + k * (kFields * W);
-    const std::int64_t p = parent[k];
     if (p < 0) {
       x.read(node + 2 * W);
+      last = k;
       continue;
     }
-    if (p != k - 1) x.read(records + p * (kFields * W) + 2 * W);
+    if (p != last) x.read(records + p * (kFields * W) + 2 * W);
     w.read(node + W);
     y.read(node + 2 * W);
-    for (int i = 0; i < Row<T, W>::kParts; ++i) x.part[i] = y.part[i] + w.part[i] * x.part[i];
+    for (int q = 0; q < kParts; ++q) x.part[q] = y.part[q] + w.part[q] * x.part[q];
     x.write(node + 2 * W);
+    last = k;
   }
 }
 

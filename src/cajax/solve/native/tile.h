@@ -16,6 +16,7 @@ struct Tree {
   std::int64_t lanes = 1;
   const std::int32_t* parent = nullptr;  // [nodes], parent < own index, -1 for a root
   const std::int32_t* cv = nullptr;      // [nodes], -1 for a massless junction
+  const std::int32_t* order = nullptr;   // [nodes], level by level from the roots, else as numbered
 };
 
 // Nodes per cache line: a line of a column is used up before the next column's is fetched.
@@ -89,7 +90,7 @@ CAJAX_INLINE bool consecutive(const Tree& tree, const std::int32_t* entry, std::
 // Reads the entry of every node and column into field[k * kFields * W + column], 0 at junctions.
 template <typename T, int W>
 CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Columns<const T*, W>& from, T* field) {
-  constexpr int kStride = kFields * W;
+  constexpr int kStride = kFields * W, kStep = W % 4 ? 1 : 4;
   if (from.lanes && from.count == W) {
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
       const std::int64_t at = place(tree, entry, k);
@@ -109,7 +110,6 @@ CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Column
   }
   for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
     const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
-    constexpr int kStep = W % 4 ? 1 : 4;
     for (int j = 0; j < W; j += kStep) {
       for (std::int64_t k = begin; k < end;) {
         const std::int64_t at = place(tree, entry, k);
@@ -132,7 +132,7 @@ CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Column
 // Writes the solution of the CVs; junctions stay inside.
 template <typename T, int W>
 CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& to) {
-  constexpr int kStride = kFields * W;
+  constexpr int kStride = kFields * W, kStep = W % 4 ? 1 : 4;
   if (to.lanes && to.count == W) {
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
       if (tree.cv[k] < 0) continue;
@@ -144,12 +144,12 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
   }
   for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
     const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
-    for (int j = 0; j < to.count; j += 4) {
-      const int columns = std::min(4, to.count - j);
+    for (int j = 0; j < to.count; j += kStep) {
+      const int columns = std::min(kStep, to.count - j);
       for (std::int64_t k = begin; k < end;) {
         const std::int64_t at = place(tree, tree.cv, k);
         const T* from = field + k * kStride + j;
-        if (columns == 4 && consecutive(tree, tree.cv, k, end)) {
+        if (kStep == 4 && columns == 4 && consecutive(tree, tree.cv, k, end)) {
           Square<T> square;
           for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from + i * kStride, sizeof(square.at[i]));
           square.transpose();
@@ -157,7 +157,7 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
           k += 4;
           continue;
         }
-        for (int i = 0; at >= 0 && i < columns; ++i) to.start[j + i][at] = from[i];
+        for (int i = 0; at >= 0 && i < std::min(columns, kStep); ++i) to.start[j + i][at] = from[i];
         k += 1;
       }
     }
@@ -170,8 +170,13 @@ CAJAX_INLINE void solve_tile(const Tree& tree, const Columns<const T*, W>& a, co
   load<T, W>(tree, tree.cv, a, records);
   load<T, W>(tree, nullptr, g, records + W);
   load<T, W>(tree, tree.cv, b, records + 2 * W);
-  eliminate<T, W>(tree.nodes, tree.parent, records);
-  substitute<T, W>(tree.nodes, tree.parent, records);
+  // Level by level, the nodes of different branches overlap in the pipeline, which pays where a narrow tile would wait
+  // for one division after the other. Records that fit no near cache are swept in their order in memory.
+  constexpr std::int64_t kNear = 1 << 18;
+  const bool leveled = W * sizeof(T) < 32 && tree.nodes * std::int64_t{kFields * W * sizeof(T)} <= kNear;
+  const std::int32_t* order = leveled ? tree.order : nullptr;
+  eliminate<T, W>(tree.nodes, tree.parent, order, records);
+  substitute<T, W>(tree.nodes, tree.parent, order, records);
   store<T, W>(tree, records + 2 * W, x);
 }
 

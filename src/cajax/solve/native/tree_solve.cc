@@ -26,6 +26,9 @@ namespace ffi = xla::ffi;
 #endif
 
 namespace cajax {
+
+using Table = ffi::Span<const std::int32_t>;
+
 namespace {
 
 #define CAJAX_TILE(T, W)                                                                          \
@@ -160,15 +163,14 @@ struct Forest {
   std::int64_t edges = 0;    // nodes times lanes, all trees
 };
 
-ffi::Error read_forest(ffi::Span<const std::int32_t> parent, ffi::Span<const std::int32_t> cv,
-                       ffi::Span<const std::int32_t> nodes, ffi::Span<const std::int32_t> lanes, Forest& forest) {
-  if (parent.size() != cv.size() || nodes.size() != lanes.size()) {
-    return ffi::Error::InvalidArgument("tree solve: parent/cv or nodes/lanes differ in length");
+ffi::Error read_forest(Table parent, Table cv, Table order, Table nodes, Table lanes, Forest& forest) {
+  if (parent.size() != cv.size() || parent.size() != order.size() || nodes.size() != lanes.size()) {
+    return ffi::Error::InvalidArgument("tree solve: the tables of nodes or of trees differ in length");
   }
   std::int64_t base = 0;
   const std::int64_t total = static_cast<std::int64_t>(parent.size());
   for (std::size_t t = 0; t < nodes.size(); ++t) {
-    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base};
+    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base};
     if (tree.nodes < 1 || tree.lanes < 1 || base + tree.nodes > total) {
       return ffi::Error::InvalidArgument("tree solve: node counts do not fit the parent table");
     }
@@ -177,8 +179,9 @@ ffi::Error read_forest(ffi::Span<const std::int32_t> parent, ffi::Span<const std
     bool fits = true;
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
       fits &= (tree.parent[k] >= -1) & (tree.parent[k] < k) & (tree.cv[k] >= -1) & (tree.cv[k] < cvs);
+      fits &= (tree.order[k] >= 0) & (tree.order[k] < tree.nodes);
     }
-    if (!fits) return ffi::Error::InvalidArgument("tree solve: a parent or CV index is out of range");
+    if (!fits) return ffi::Error::InvalidArgument("tree solve: a node or CV index is out of range");
     forest.trees.push_back(tree);
     forest.cvs.push_back(cvs);
     forest.entries += cvs * tree.lanes;
@@ -191,12 +194,10 @@ ffi::Error read_forest(ffi::Span<const std::int32_t> parent, ffi::Span<const std
 
 template <ffi::DataType kType>
 ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kType> b,
-                      ffi::ResultBuffer<kType> x, ffi::Span<const std::int32_t> parent,
-                      ffi::Span<const std::int32_t> cv, ffi::Span<const std::int32_t> nodes,
-                      ffi::Span<const std::int32_t> lanes) {
+                      ffi::ResultBuffer<kType> x, Table parent, Table cv, Table order, Table nodes, Table lanes) {
   using T = ffi::NativeType<kType>;
   Forest forest;
-  ffi::Error bad = read_forest(parent, cv, nodes, lanes, forest);
+  ffi::Error bad = read_forest(parent, cv, order, nodes, lanes, forest);
   if (bad.failure()) return bad;
 
   Problem<T> problem{a.typed_data(), g.typed_data(), b.typed_data(), x->typed_data(), {}, {}, {}, {}, {}, 1};
@@ -227,18 +228,19 @@ ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kT
 }  // namespace
 }  // namespace cajax
 
-#define CAJAX_TARGET(name, type)                                      \
-  extern "C" CAJAX_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame*);        \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, cajax::tree_solve<type>,            \
-                                ffi::Ffi::Bind()                          \
-                                    .Arg<ffi::Buffer<type>>()             \
-                                    .Arg<ffi::Buffer<type>>()             \
-                                    .Arg<ffi::Buffer<type>>()             \
-                                    .Ret<ffi::Buffer<type>>()             \
-                                    .Attr<ffi::Span<const std::int32_t>>("parent") \
-                                    .Attr<ffi::Span<const std::int32_t>>("cv")     \
-                                    .Attr<ffi::Span<const std::int32_t>>("nodes")  \
-                                    .Attr<ffi::Span<const std::int32_t>>("lanes"))
+#define CAJAX_TARGET(name, type)                                     \
+  extern "C" CAJAX_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame*);   \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, cajax::tree_solve<type>,       \
+                                ffi::Ffi::Bind()                     \
+                                    .Arg<ffi::Buffer<type>>()        \
+                                    .Arg<ffi::Buffer<type>>()        \
+                                    .Arg<ffi::Buffer<type>>()        \
+                                    .Ret<ffi::Buffer<type>>()        \
+                                    .Attr<cajax::Table>("parent")    \
+                                    .Attr<cajax::Table>("cv")        \
+                                    .Attr<cajax::Table>("order")     \
+                                    .Attr<cajax::Table>("nodes")     \
+                                    .Attr<cajax::Table>("lanes"))
 
 CAJAX_TARGET(cajax_tree_solve_f32, ffi::F32);
 CAJAX_TARGET(cajax_tree_solve_f64, ffi::F64);

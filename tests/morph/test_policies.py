@@ -1,0 +1,64 @@
+"""How many CVs a branch gets."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cajax._errors import ParameterError
+from cajax.morph import DLambda, MaxLength, PerBranch, cylinder
+
+
+def counts(policy, length=100.0, radius=1.0, ra=100.0, cm=1.0):
+    return int(policy.counts(cylinder(length, radius), ra, cm)[0])
+
+
+def test_per_branch():
+    assert counts(PerBranch(7)) == 7
+
+
+@given(length=st.floats(0.1, 1e4), um=st.floats(0.5, 1e3))
+def test_max_length_is_kept_with_as_few_as_possible(length: float, um: float):
+    n = counts(MaxLength(um), length)
+    assert length / n <= um * (1 + 1e-8)
+    assert n == 1 or length / (n - 1) > um * (1 - 1e-8)
+
+
+def test_max_length_of_multiples_and_text():
+    assert counts(MaxLength(0.1), 0.7) == 7
+    assert counts(MaxLength("0.02 mm"), 100) == 5
+
+
+@given(length=st.floats(0.1, 5e3), radius=st.floats(0.05, 20), ra=st.floats(20, 400), cm=st.floats(0.3, 5))
+def test_d_lambda_of_a_cylinder(length: float, radius: float, ra: float, cm: float):
+    """Hines & Carnevale (2001): λ100 = 1e5 sqrt(d / (4π f Ra cm))."""
+    n = counts(DLambda(0.1), length, radius, ra, cm)
+    space = 1e5 * np.sqrt(2 * radius / (4 * np.pi * 100 * ra * cm))
+    exact = (length / (0.1 * space) + 0.9) / 2
+    assert n % 2 == 1
+    assert n == int(exact * (1 + 1e-12)) * 2 + 1 or n == int(exact * (1 - 1e-12)) * 2 + 1
+
+
+def test_d_lambda_takes_one_value_per_branch(random_morph):
+    morph = random_morph(5)
+    rng = np.random.default_rng(0)
+    ra, cm = rng.uniform(50, 300, (2, len(morph.parent)))
+    together = DLambda(0.02).counts(morph, ra, cm)
+    alone = [DLambda(0.02).counts(morph, ra[k], cm[k])[k] for k in range(len(ra))]
+    assert together.tolist() == alone
+
+
+@pytest.mark.parametrize("wrong", [0, -3, 1.5, True, "2"])
+def test_wrong_counts(wrong):
+    with pytest.raises(ParameterError, match=r"PerBranch\(n\) needs a whole number of at least 1"):
+        PerBranch(wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf"), None, True])
+def test_wrong_lengths(wrong):
+    with pytest.raises(ParameterError, match=r"MaxLength\(um\) needs a positive number"):
+        MaxLength(wrong)
+    with pytest.raises(ParameterError, match=r"DLambda\(fraction\) needs a positive number"):
+        DLambda(wrong)
+    with pytest.raises(ParameterError, match=r"DLambda\(frequency\) needs a positive number"):
+        DLambda(0.1, wrong)

@@ -1,0 +1,47 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from cajax._errors import ParameterError
+from cajax.train import scale_by_norm_power
+from cajax.train.optimizers import global_norm
+
+GRADS = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(-4.0)}
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.8, 1.0])
+def test_the_gradient_is_divided_by_a_power_of_its_norm(beta):
+    transform = scale_by_norm_power(beta)
+    scaled, _ = transform.update(GRADS, transform.init(GRADS))
+    for path in GRADS:
+        np.testing.assert_allclose(scaled[path], GRADS[path] / 5.0**beta, rtol=1e-12)
+
+
+def test_a_zero_gradient_stays_zero():
+    transform = scale_by_norm_power(0.9)
+    scaled, _ = transform.update({"a": jnp.zeros(3)}, transform.init({"a": jnp.zeros(3)}))
+    np.testing.assert_array_equal(scaled["a"], 0.0)
+
+
+def test_it_chains_and_keeps_float32():
+    optimizer = optax.chain(scale_by_norm_power(0.8), optax.sgd(0.1))
+    grads = {"a": jnp.ones(2, jnp.float32)}
+    scaled, _ = optimizer.update(grads, optimizer.init(grads))
+    assert scaled["a"].dtype == jnp.float32
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.1])
+def test_a_senseless_power_is_refused(beta):
+    with pytest.raises(ParameterError, match="between 0"):
+        scale_by_norm_power(beta)
+
+
+def test_the_norm_neither_overflows_nor_underflows():
+    for size in (1e-30, 1.0, 1e30):
+        assert global_norm({"a": jnp.asarray([3.0 * size, 4.0 * size], jnp.float32)}) == pytest.approx(
+            5.0 * size
+        )
+    assert global_norm({}) == 0.0
+    assert jnp.isnan(global_norm({"a": jnp.asarray([jnp.nan, 1.0])}))
+    assert jnp.isinf(global_norm({"a": jnp.asarray([jnp.inf, 1.0])}))

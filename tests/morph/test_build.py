@@ -28,7 +28,7 @@ def test_ball_and_stick():
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), True, None])
 def test_wrong_sizes(wrong):
-    with pytest.raises(MorphologyError, match="length = .* must be a positive number of µm"):
+    with pytest.raises(MorphologyError, match=r"length = .* must be a positive number of µm"):
         cylinder(wrong, 1)
     with pytest.raises(MorphologyError, match="soma_radius = "):
         ball_and_stick(soma_radius=wrong)

@@ -58,7 +58,7 @@ def test_proportions():
     basal = np.array([length(m, "basal") for m in cells])
     assert (total > 5_000).all() and (total < 20_000).all()
     assert 0.3 < (basal / total).mean() < 0.6
-    assert all(20 < m.lengths[0] / 0.7 and m.lengths[0] < 20.1 for m in cells)
+    assert all(14.0 <= m.lengths[0] <= 20.0 for m in cells)
 
 
 def test_scale_and_axon():

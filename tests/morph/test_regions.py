@@ -80,7 +80,7 @@ def test_measures():
     np.testing.assert_array_equal(branch_order().values(CVS), CVS.order.astype(float))
     assert same(path_distance() < "0.1 mm", path_distance() < 100.0)
     assert same(~(radius() < 1.0), radius() >= 1.0)
-    assert same(150 < path_distance(), path_distance() > 150)
+    assert same(150 < path_distance(), path_distance() > 150)  # noqa: SIM300
 
 
 def test_labels_are_looked_up_when_used():

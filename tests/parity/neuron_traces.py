@@ -199,7 +199,9 @@ def run(case: Case) -> dict[str, np.ndarray]:
         "site_branch": np.array([b for b, _ in sites], np.int32),
         "site_x": np.array([xx for _, xx in sites]),
         # A site is where its segment is, not where it was asked for.
-        "site_xyz": np.array([centre(sections[b], sections[b](xx).x) for b, xx in sites]),
+        "site_xyz": np.array(
+            [centre(sections[b], (int(xx * case.nseg) + 0.5) / case.nseg) for b, xx in sites]
+        ),
         "segment_branch": table[:, 0].astype(np.int32),
         "segment_x": table[:, 1],
         "segment_area": table[:, 2],

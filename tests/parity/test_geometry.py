@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,9 @@ def morph(name: str, tmp_path: Path) -> Morphology:
 def test_sections_and_area(name: str, morph: Morphology):
     facts = FACTS[name]
     assert len(morph.parent) == facts["sections"]
-    np.testing.assert_allclose(morph.lengths, facts["lengths"], rtol=1e-4)  # NEURON keeps points in float32
-    np.testing.assert_allclose(np.sort(morph.lengths), np.sort(facts["lengths"]), rtol=1e-4)
+    np.testing.assert_allclose(morph.lengths, facts["lengths"], rtol=1e-4)
+    rounded = replace(morph, xyz=morph.xyz.astype(np.float32))  # as NEURON keeps its points
+    np.testing.assert_allclose(rounded.lengths, facts["lengths"], rtol=1e-6)
     np.testing.assert_allclose(morph.areas.sum(), facts["area"], rtol=1e-6)
 
 
@@ -83,7 +85,7 @@ def _impedance(cvs: CVs) -> np.ndarray:
     return np.linalg.solve(a, b)[place]
 
 
-@pytest.mark.parametrize("name", [k for k in KNOWN if FACTS[k]["sections"] < 200])
+@pytest.mark.parametrize("name", [k for k in KNOWN if FACTS[k]["sections"] < 160])
 def test_wiring(name: str, morph: Morphology):
     cvs = discretize(morph, PerBranch(3), 100.0, 1.0)
     facts, z = FACTS[name], _impedance(cvs)

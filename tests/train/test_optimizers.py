@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -10,10 +11,10 @@ from cajax.train.optimizers import global_norm
 GRADS = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(-4.0)}
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("beta", [0.0, 0.8, 1.0])
 def test_the_gradient_is_divided_by_a_power_of_its_norm(beta):
     transform = scale_by_norm_power(beta)
-    scaled, _ = transform.update(GRADS, transform.init(GRADS))
+    scaled, _ = jax.jit(transform.update)(GRADS, transform.init(GRADS))
     for path in GRADS:
         np.testing.assert_allclose(scaled[path], GRADS[path] / 5.0**beta, rtol=1e-12)
 

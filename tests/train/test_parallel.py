@@ -32,7 +32,7 @@ split = train.split_mean(fn)
 close = lambda a, b: jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), a, b)
 whole = jax.jit(jax.value_and_grad(fn, argnums=(0, 1), has_aux=True))(0.7, batch)
 close(jax.jit(jax.value_and_grad(split, argnums=(0, 1), has_aux=True))(0.7, batch), whole)
-close(jax.jit(lambda a: jax.jvp(lambda a: split(a, batch), (a,), (1.0,)))(0.7)[1][0], whole[1][0])
+close(jax.jit(lambda a: jax.jvp(lambda a: split(a, batch), (a,), (jnp.ones_like(a),)))(0.7)[1][0], whole[1][0])
 
 for wrong, cure in [
     ({"x": batch["x"][:5], "y": batch["y"][:5]}, "batch of 5 cannot be shared out equally over 2 devices; take 4 or 6"),

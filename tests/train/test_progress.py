@@ -36,7 +36,7 @@ def test_without_a_terminal_a_plain_line_comes_now_and_then(monkeypatch):
     monkeypatch.setattr(progress, "QUIET", 0.1)
     monkeypatch.setattr(progress, "EVERY", 0.15)
     lines = run(console(False), steps=20, done=10, pause=0.05).splitlines()
-    assert 3 <= len(lines) <= 6
+    assert 2 <= len(lines) <= 10
     assert lines[0].startswith("step ")
     assert "/20  loss " in lines[0]
     assert "steps/s, 0:0" in lines[-1]
@@ -48,7 +48,9 @@ def test_a_bar_appears_on_a_terminal_even_before_the_first_step(monkeypatch):
     monkeypatch.setattr(progress, "QUIET", 0.05)
     out = console(True)
     with Reporter(4, 0, None, out) as reporter:
-        time.sleep(0.4)
+        give_up = time.monotonic() + 10.0
+        while "compiling" not in out.file.getvalue() and time.monotonic() < give_up:
+            time.sleep(0.01)
         assert "compiling" in out.file.getvalue()
         reporter.update(1, 0.25)
         time.sleep(0.01)

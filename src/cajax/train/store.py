@@ -23,7 +23,7 @@ def new_run(root: str | Path = "runs", name: str = "run") -> Path:
 
     Raises `StoreError` when the folder cannot be made.
     """
-    if not name or Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name:
         raise StoreError(
             f"'{name}' is not a name for a run folder; give one word without a path, and the path as root"
         )

@@ -4,6 +4,9 @@ PYTHON ?= python3
 TASK ?= digits
 ARGS ?=
 
+# Compiling dominates the tests; a file stays on one worker, so that its tests share what was compiled.
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
@@ -30,10 +33,10 @@ train: $(VENV)/.train $(VENV)/.package ## Train the digit classifier (TASK=name 
 	@$(BIN)/cajax train $(TASK) $(ARGS)
 
 test: lint ## Lint, type-check and run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python $(PYTEST) $(ARGS)
 
 test-all: lint ## The same, with the slow tests
-	@$(BIN)/python -m pytest -m '' $(ARGS)
+	@$(BIN)/python $(PYTEST) -m '' $(ARGS)
 
 lint: $(VENV)/.dev $(VENV)/.package ## Check style, format and types
 	@$(BIN)/ruff check .
@@ -44,8 +47,8 @@ format: $(VENV)/.dev ## Fix style and format in place
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev $(VENV)/.package ## Run the benchmarks
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(VENV)/.dev $(VENV)/.package ## Time a step (peers: ARGS='--jaxley PYTHON --neuron PYTHON')
+	@$(BIN)/python benchmarks/peer_step.py --cajax $(BIN)/python $(ARGS)
 
 clean: ## Remove build products and caches
 	@rm -rf build dist .cache .hypothesis .pytest_cache .ruff_cache

@@ -194,10 +194,10 @@ def test_import_pulls_in_nothing_heavy():
 
 
 def test_import_is_quick():
-    """Under a second of its own; the best of three, since the machine may be busy."""
+    """Under a second of its own, in processor time, since the machine may be busy with other tests."""
     code = (
         "import time, numpy, jax, jax.numpy, jax.ffi, equinox, optax, jaxtyping; "
-        "t = time.perf_counter(); import cajax; print(time.perf_counter() - t)"
+        "t = time.process_time(); import cajax; print(time.process_time() - t)"
     )
     best = min(float(child(code)) for _ in range(3))
     assert best < 1.0, f"import cajax takes {best:.2f} s of its own"

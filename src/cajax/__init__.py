@@ -4,6 +4,8 @@ from ._errors import CajaxError as CajaxError
 from .cell import Cell as Cell
 from .distributions import along as along
 from .distributions import each as each
+from .files import load as load
+from .files import save as save
 from .model import Model as Model
 from .morph import DLambda as DLambda
 from .morph import MaxLength as MaxLength

@@ -68,6 +68,14 @@ class Membrane(eqx.Module):
         return {k: g.scaled(self.q10) for k, g in gates.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Sparse connectivity: presynaptic entry and postsynaptic site of every edge, sorted by site."""
+
+    pre: np.ndarray
+    site: np.ndarray
+
+
 class Wiring(eqx.Module):
     """One projection: the transmitter signal lives at the presynaptic sites, the weights map it to conductances."""
 
@@ -76,14 +84,14 @@ class Wiring(eqx.Module):
     weight: Float[Array, "..."]
     pre: Place = eqx.field(static=True)
     post: Place = eqx.field(static=True)
-    edges: np.ndarray | None = eqx.field(static=True)
+    edges: Edges | None = eqx.field(static=True)
 
     def conductance(self, s: Float[Array, "pre"]) -> Float[Array, "site"]:
         """Return Σ weight · s in µS at every postsynaptic site."""
         if self.edges is None:
             return s @ self.weight
-        pre, site = self.edges.T
-        return jax.ops.segment_sum(self.weight * s[pre], site, len(self.post.index), indices_are_sorted=True)
+        flow = self.weight * s[self.edges.pre]
+        return jax.ops.segment_sum(flow, self.edges.site, len(self.post.index), indices_are_sorted=True)
 
 
 class Physics(eqx.Module):
@@ -119,8 +127,9 @@ def _wiring(model: Model, c: Connections) -> Wiring:
     weight = jnp.broadcast_to(model.params[c.weight], c.weight_shape)
     weight = weight.reshape(n_pre, n_site) if c.edges is None else weight.ravel()[c.order]
     synapse = c.template.with_params({k: model.params[p] for k, p in c.fields.items()})
+    edges = None if c.edges is None else Edges(*c.edges.T)
     size = model.structure.size
-    return Wiring(c.name, synapse, weight, Place(c.pre, size), Place(c.post, size), c.edges)
+    return Wiring(c.name, synapse, weight, Place(c.pre, size), Place(c.post, size), edges)
 
 
 def bind(model: Model) -> Physics:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, final
+from typing import Any, Protocol, Self, TypeVar, final
 
 import jax.numpy as jnp
 
@@ -11,9 +11,7 @@ from .._errors import ParameterError, unknown
 from .._types import Array, Float
 from ..distributions import Each
 from .bijections import Bijection
-
-if TYPE_CHECKING:
-    from .table import ParameterTable
+from .table import ParameterTable, tabulate
 
 Theta = dict[str, Float[Array, "..."]]
 """Path → unconstrained numbers, in the shape of the parameter: what an optimizer moves."""
@@ -131,13 +129,12 @@ class Free:
         params = _widened(model, choices).params
         return sum(jnp.size(params[path]) for path in choices)
 
-    def table(self, model: Trainable, reference: Trainable | None = None) -> "ParameterTable":
+    def table(self, model: Trainable, reference: Trainable | None = None) -> ParameterTable:
         """Return a printable table of the trained parameters, with the change against `reference` if given."""
-        from .table import tabulate
-
         choices = self.choices(model)
         before = None if reference is None else _widened(reference, choices).params
-        return tabulate(choices, _widened(model, choices).params, model.units, before)
+        bijections = {path: choice.bijection for path, choice in choices.items()}
+        return tabulate(bijections, _widened(model, choices).params, model.units, before)
 
 
 def _widened(model: M, choices: Mapping[str, Choice]) -> M:

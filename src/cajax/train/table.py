@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from .._errors import ParameterError
+from .bijections import Bijection
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from .free import Choice
 
 
 @final
@@ -77,16 +76,16 @@ class ParameterTable:
 
 
 def tabulate(
-    choices: Mapping[str, "Choice"],
+    bijections: Mapping[str, Bijection],
     params: Mapping[str, Any],
     units: Mapping[str, str],
     before: Mapping[str, Any] | None = None,
 ) -> ParameterTable:
-    """Build the table of `choices` from the present values and, for the change, the values `before`."""
+    """Build the table of `bijections` (by path) from the present values and, for the change, the values `before`."""
     rows = []
-    for path, choice in choices.items():
+    for path, bijection in bijections.items():
         values = np.asarray(params[path])
-        limits = getattr(choice.bijection, "range", (-np.inf, np.inf))
+        limits = getattr(bijection, "range", (-np.inf, np.inf))
         change = None if before is None else _change(path, np.asarray(before[path]), values)
         unit = units.get(path, "")
         rows.append(Row(path, unit, values.size, _spread(values, "{:.4g}"), _bounds(*limits), change))

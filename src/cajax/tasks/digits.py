@@ -1,0 +1,136 @@
+"""Handwritten digits read by a three-layer network: graded receptors, spiking cells with dendrites, leaky readouts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..cell import Cell
+from ..distributions import each
+from ..mech import HH, Graded, Leak
+from ..model import Model
+from ..morph import Branch, Morphology, PerBranch, cylinder, every_cv
+from ..network import Network
+from ..protocol import IClamp
+from ..simulate import Solution, simulate
+from ..train import Free, accuracy, bounded, cross_entropy, positive
+
+SIDE = 8
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run: sizes, times (ms), drive (nA), first weights (µS), training."""
+
+    hidden: int = 32
+    dendrites: int = 4
+    t1: float = 10.0
+    dt: float = 0.1
+    readout: float = 3.0
+    drive: float = 0.2
+    input_weight: float = 5e-5
+    output_weight: float = 2e-3
+    epochs: int = 40
+    batch: int = 32
+    rate: float = 0.03
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images [image, 8, 8] with values 0..1 and labels, split once and for all."""
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+
+
+def data() -> Data:
+    """Return scikit-learn's 1,797 digits: four fifths to learn from, one fifth to test, stratified, always the same.
+
+    Source: Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch: Any = load_digits()
+    images = (bunch.images / 16.0).astype(np.float32)
+    train, test, train_labels, test_labels = train_test_split(
+        images, bunch.target, test_size=0.2, stratify=bunch.target, random_state=0
+    )
+    return Data(train, train_labels, test, test_labels)
+
+
+def star(dendrites: int, length: float = 100.0, radius: float = 1.0, soma: float = 10.0) -> Morphology:
+    """Return a soma (a cylinder as long as wide, `soma` µm in radius) with equal dendrites all around its middle."""
+    branches = [Branch(np.array([[-soma, 0, 0, soma], [soma, 0, 0, soma]]), tag="soma")]
+    for angle in 2 * np.pi * np.arange(dendrites) / dendrites:
+        way = np.array([np.cos(angle), np.sin(angle), 0.0])
+        rod = np.stack([np.append(r * way, radius) for r in (soma, soma + length)])
+        branches.append(Branch(rod, 0, 0.5, "basal"))
+    return Morphology.of(branches)
+
+
+def network(settings: Settings) -> Model:
+    """Return the network before training: 64 receptors → hidden cells, each input onto every dendrite → 10 readouts.
+
+    The receptors signal by graded potentials, as photoreceptors and bipolar cells do; the hidden cells have
+    Hodgkin–Huxley channels in soma and dendrites. Every connection has an excitatory and an inhibitory conductance.
+    """
+    rng = np.random.default_rng(settings.seed)
+    s = settings
+    receptor = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
+    pyramid = Cell(star(s.dendrites)).paint("all", hh=HH())
+    readout = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
+
+    def weights(mean: float, *shape: int) -> np.ndarray:
+        return mean * rng.lognormal(0.0, 0.3, shape)
+
+    onto, out = (SIDE * SIDE, s.hidden, s.dendrites), (s.hidden, CLASSES)
+    net = Network().add("pixels", receptor, SIDE * SIDE).add("hidden", pyramid, s.hidden).add("digits", readout, CLASSES)
+    at: Any = {"at": every_cv("basal")}
+    for name, e_in, e_out in (("exc", 0.0, 0.0), ("inh", -80.0, -130.0)):
+        w_in, w_out = weights(s.input_weight, *onto), weights(s.output_weight, *out)
+        net = net.connect("pixels", "hidden", Graded(e=e_in, k=0.5), weight=w_in, name=name, **at)
+        net = net.connect("hidden", "digits", Graded(e=e_out, k=0.25), weight=w_out, name=name)
+    return net.discretize(PerBranch(1))
+
+
+SYNAPSES = {"*.weight": positive()}
+MEMBRANES = {
+    "hidden.*.gna": each("cv", bounded(0.01, 0.5)),
+    "hidden.*.gk": each("cv", bounded(0.003, 0.15)),
+    "hidden.*.gl": each("cv", bounded(3e-5, 3e-3)),
+    "digits.*.leak.g": each("cell", bounded(3e-5, 3e-3)),
+}
+
+
+def free(membranes: bool = True) -> Free:
+    """Return what is trained: all synapses and, with `membranes`, the conductances of every hidden CV and readout."""
+    return Free({**SYNAPSES, **(MEMBRANES if membranes else {})})
+
+
+def show(model: Model, image: jax.Array, settings: Settings, record: dict[str, Any]) -> Solution:
+    """Run the network on one image [8, 8]: each receptor gets a current in proportion to its pixel."""
+    clamp = IClamp("pixels", delay=0.0, dur=settings.t1, amp=settings.drive * image.ravel())
+    return simulate(model, settings.t1, settings.dt, [clamp], record=record)
+
+
+def logits(model: Model, images: jax.Array, settings: Settings) -> jax.Array:
+    """Return [image, digit]: the readouts' mean depolarisation over the last `settings.readout` ms, in units of 2 mV."""
+
+    def one(image: jax.Array) -> jax.Array:
+        v = show(model, image, settings, {"v": "digits"})["v"]
+        return (v[-round(settings.readout / settings.dt) :].mean(axis=0) + 65.0) / 2.0
+
+    return jax.vmap(one)(images)
+
+
+def loss(model: Model, batch: tuple[jax.Array, jax.Array], settings: Settings) -> tuple[jax.Array, jax.Array]:
+    """Return the mean cross-entropy of a batch, and its accuracy."""
+    images, labels = batch
+    z = logits(model, images, settings)
+    return cross_entropy(z, labels), accuracy(z, labels)

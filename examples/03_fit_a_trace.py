@@ -19,8 +19,8 @@ true = cell.discretize(cx.MaxLength(100.0))
 
 
 def trace(model, amp):
-    clamp = cx.IClamp("soma", delay=2.0, dur=15.0, amp=amp)  # ms, nA
-    return cx.simulate(model, t1=20.0, dt=0.05, inputs=[clamp], record={"v": "soma"})["v"]
+    clamp = cx.IClamp("soma", delay=1.0, dur=7.0, amp=amp)  # ms, ms, nA
+    return cx.simulate(model, t1=8.0, dt=0.05, inputs=[clamp], record={"v": "soma"})["v"]
 
 
 traces = jax.vmap(trace, (None, 0))
@@ -34,7 +34,7 @@ def loss(model):
 
 free = cx.Free({"soma.na.g": cx.positive(), "soma.kd.g": cx.bounded(1e-3, 0.1)})
 start = true.replace({"soma.na.g": 0.05, "soma.kd.g": 0.02})  # a wrong guess
-fitted, history = cx.fit(loss, start, free, optax.adam(5e-2), steps=100)
+fitted, history = cx.fit(loss, start, free, optax.adam(5e-2), steps=80)
 
 print(free.table(fitted, start))
 print(f"loss {history.losses[0]:.3g} → {history.losses[-1]:.3g} mV²")

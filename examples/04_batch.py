@@ -24,4 +24,4 @@ above = v > 0.0
 spikes = jnp.sum(above[:, 1:] & ~above[:, :-1], axis=1)
 rates = spikes / 0.4  # Hz
 for amp, rate in zip(amps.tolist(), rates.tolist(), strict=True):
-    print(f"{amp:5.2f} nA {rate:6.1f} Hz {'#' * round(rate / 2)}")
+    print(f"{amp:5.2f} nA {rate:6.1f} Hz {'#' * round(rate / 5)}")

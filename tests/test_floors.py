@@ -26,6 +26,7 @@ FLOORS: dict[str, float] = {
     "bind": 3,
     "lower": 3,
     "model": 3,
+    "files": 4,
     "probe": 4,
     "step": 4,
     "cell": 5,

@@ -21,6 +21,8 @@ from .recipe import PROPERTIES, Decor, Paint, Population
 def _property(name: str, x: Any) -> Any:
     """Check one painted property and return it in its unit."""
     prop = PROPERTIES[name]
+    if isinstance(x, Each):
+        x = Each(x.place, units.value(x.x, prop.unit, name))
     x = units.value(x, prop.unit, name)
     if isinstance(x, Along):
         return x
@@ -28,6 +30,8 @@ def _property(name: str, x: Any) -> Any:
         value = np.asarray(x.x if isinstance(x, Each) else x, dtype=float)
     except (TypeError, ValueError):
         raise ParameterError(f"{name} must be a number in {prop.unit}, not {x!r}") from None
+    if value.ndim and not isinstance(x, Each):
+        raise ParameterError(f"{name} was given an array of shape {value.shape}; write each('cv', values)")
     if not np.isfinite(value).all():
         raise ParameterError(f"{name} must be finite, not {x!r}")
     if prop.lo is not None and (value <= prop.lo if prop.strict else value < prop.lo).any():
@@ -59,6 +63,10 @@ class Cell:
         for name in PROPERTIES:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _property(name, getattr(self, name)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A read-only view cannot be pickled or copied.
+        return {**self.__dict__, "labels": dict(self.labels)}
 
     def label(self, **regions: Region | str) -> "Cell":
         """Name regions, to be used in `paint`, in clamps and in paths."""
@@ -105,7 +113,7 @@ class Cell:
     @property
     def decor(self) -> Decor:
         base = [Paint("all", n, getattr(self, n)) for n in PROPERTIES if getattr(self, n) is not None]
-        return Decor(self.labels, (*base, *self.paints))
+        return Decor(dict(self.labels), (*base, *self.paints))
 
     def discretize(self, policy: Any) -> Model:
         """Return the model of this cell with control volumes by `PerBranch`, `MaxLength` or `DLambda`."""

@@ -28,13 +28,20 @@ def _devices(count: int) -> None:
 def digits(
     epochs: Annotated[int, typer.Option(min=1, help="Passes through the training images.")] = 40,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 32,
-    seed: Annotated[int, typer.Option(help="Seed of the cells, the first weights and the order of the images.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the cells, the first weights and the order of the images.")
+    ] = 0,
     runs: Annotated[Path, typer.Option(help="Folder in which the run gets a new folder.")] = Path("runs"),
-    resume: Annotated[Path | None, typer.Option(help="Run folder of an interrupted training to go on with.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Run folder of an interrupted training to go on with.")
+    ] = None,
     cores: Annotated[int, typer.Option(min=0, help="CPU cores to use (0: all, at most 8).")] = 0,
 ) -> None:
     """Learn to read handwritten digits (8 x 8 pixels, 1,797 images) with dendrites."""
-    _devices(cores or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    _devices(
+        cores
+        or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
     from .tasks.digits import Settings
     from .tasks.digits_run import run
 
@@ -56,18 +63,20 @@ def units() -> None:
 
 
 @app.command()
-def info(path: Annotated[Path, typer.Argument(help="A morphology (.swc, .asc, .h5) or a saved model (.npz).")]) -> None:
+def info(
+    path: Annotated[Path, typer.Argument(help="A morphology (.swc, .asc, .h5) or a saved model (.npz).")],
+) -> None:
     """Say what is in a morphology or model file."""
     from rich.console import Console
 
     console = Console()
     if path.suffix == ".npz":
         from .files import load
-        from .train import Free
+        from .train import Free, unbounded
 
         model = load(path)
         console.print(model)
-        console.print(Free({"*": _unbounded()}).table(model))
+        console.print(Free({"*": unbounded()}).table(model))
         return
     from .morph import read_morphology
 
@@ -76,12 +85,6 @@ def info(path: Annotated[Path, typer.Argument(help="A morphology (.swc, .asc, .h
     branches = ", ".join(f"{n} {tag}" for tag, n in tags.items())
     console.print(f"{path.name}: {len(morph.parent)} branches ({branches})")
     console.print(f"length {morph.lengths.sum():.1f} µm, area {morph.areas.sum():.1f} µm²")
-
-
-def _unbounded():  # noqa: ANN202 - a bijection; its type would pull in the training floor
-    from .train import unbounded
-
-    return unbounded()
 
 
 def main() -> None:

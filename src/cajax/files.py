@@ -29,7 +29,11 @@ class _Writer:
     def encode(self, x: Any) -> Any:
         if x is None or isinstance(x, bool | int | float | str):
             return x
-        if isinstance(x, np.ndarray | np.generic) or hasattr(x, "__jax_array__") or isinstance(x, jnp.ndarray):
+        if (
+            isinstance(x, np.ndarray | np.generic)
+            or hasattr(x, "__jax_array__")
+            or isinstance(x, jnp.ndarray)
+        ):
             key = f"a{len(self.arrays)}"
             self.arrays[key] = np.asarray(x)
             return {"array": key}

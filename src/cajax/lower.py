@@ -4,14 +4,18 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import units
 from ._errors import ParameterError, RegionError, unknown
 from ._types import Array
 from .distributions import Along, Each
+from .mech import ParamSpec
+from .mech.params import check_value
 from .model import Connections, FieldPlan, Group, Layout, Mechanism, Model, Source, Structure, soma_of
-from .morph import DEFAULT_LABELS, CVs, Morphology, Region, discretize, region
+from .morph import DEFAULT_LABELS, CVs, Measure, Morphology, PerBranch, Region, discretize, region
 from .recipe import PROPERTIES, Decor, Population, Projection
 from .solve import Tree
 
@@ -29,14 +33,16 @@ class _Lowering:
 
     def source(self, path: str, value: Any, unit: str, where: np.ndarray, place: "_Places") -> Source:
         """Register one painted value and return the source that fills the entries `where`."""
-        units = {k: np.unique(v[where], return_inverse=True)[1] for k, v in place.units.items()}
+        owners = {k: np.unique(v[where], return_inverse=True)[1] for k, v in place.units.items()}
         if isinstance(value, Along):
+            measure = _graded(path, value, place)[where]
             for name, coefficient in value.coefficients.items():
-                self.add(f"{path}.{name}", coefficient, "1")
-            measure = place.measure(value.measure)[where]
-            return Source(path, "along", where, units, measure, value.fn, tuple(value.coefficients))
+                self.add(f"{path}.{name}", units.value(coefficient, "1", f"{path}.{name}"), "1")
+            return Source(path, "along", where, owners, measure, value.fn, tuple(value.coefficients))
         if isinstance(value, Each):
-            source = Source(path, value.place, where, units)
+            if value.place not in owners:
+                raise unknown("place", value.place, owners, f"parameter '{path}'")
+            source = Source(path, value.place, where, owners)
             width = source.width(value.place)
             if np.shape(value.x) not in ((), (width,)):
                 raise ParameterError(
@@ -49,7 +55,7 @@ class _Lowering:
                 f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
             )
         self.add(path, value, unit)
-        return Source(path, "shared", where, units)
+        return Source(path, "shared", where, owners)
 
 
 class _Places:
@@ -87,6 +93,37 @@ class _Places:
         return self._spread(measure.values)[self._index]
 
 
+def _graded(path: str, value: Along, places: _Places) -> np.ndarray:
+    """Return the measure of a graded parameter at `places`; raises `ParameterError` where its function does not fit."""
+    if not isinstance(value.measure, Measure):
+        raise ParameterError(
+            f"parameter '{path}': along() needs a measure such as path_distance(), not {value.measure!r}"
+        )
+    measure = places.measure(value.measure)
+    numbers = [units.value(x, "1", f"{path}.{name}") for name, x in value.coefficients.items()]
+    try:
+        out = jax.eval_shape(
+            value.fn, jnp.asarray(measure), **dict(zip(value.coefficients, numbers, strict=True))
+        )
+    except TypeError as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"parameter '{path}': the function of along() fails: {reason}") from None
+    if np.shape(out) not in ((), measure.shape):
+        raise ParameterError(
+            f"parameter '{path}': along()'s function returns shape {np.shape(out)} for a measure of {measure.shape}"
+        )
+    return measure
+
+
+def _each_checked(owner: str, spec: ParamSpec, value: Any) -> Any:
+    """Convert and check the values inside an `Each` as a mechanism does with plain ones; others pass."""
+    if not isinstance(value, Each):
+        return value
+    x = units.value(value.x, spec.unit, f"{owner}.{spec.name}")
+    check_value(owner, spec, np.asarray(x))
+    return Each(value.place, x)
+
+
 def _property_per_branch(
     morph: Morphology, cvs: CVs, labels: Mapping[str, Region], decor: Decor, name: str
 ) -> np.ndarray:
@@ -99,16 +136,10 @@ def _property_per_branch(
 
 
 def _discretize(morph: Morphology, labels: Mapping[str, Region], decor: Decor, policy: Any) -> CVs:
-    from_branches = discretize(morph, _OnePerBranch(), 100.0, 1.0)
+    from_branches = discretize(morph, PerBranch(1), 100.0, 1.0)
     ra = _property_per_branch(morph, from_branches, labels, decor, "ra")
     cm = _property_per_branch(morph, from_branches, labels, decor, "cm")
     return discretize(morph, policy, np.nan_to_num(ra, nan=100.0), np.nan_to_num(cm, nan=1.0))
-
-
-@dataclasses.dataclass(frozen=True)
-class _OnePerBranch:
-    def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
-        return np.ones(len(morph.parent), int)
 
 
 def _layouts(populations: Sequence[Population], policy: Any) -> tuple[Layout, ...]:
@@ -126,7 +157,7 @@ def _layouts(populations: Sequence[Population], policy: Any) -> tuple[Layout, ..
 
 
 def _coverage(places: _Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[tuple[Any, np.ndarray]]]:
-    """Return the CVs covered `[m]` (numbers within the population) and the entries of it that each visible paint fills."""
+    """Return the CVs covered `[m]` (numbers in the population), and which entries of it each visible paint fills."""
     owner = np.full(places.size, -1)
     for i, paint in enumerate(paints):
         mask = places.mask(paint.label)
@@ -157,8 +188,9 @@ def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism
         for spec in cls.specs():
             sources = tuple(
                 low.source(
-                    f"{places.layout.prefix}{p.label}.{name}.{spec.name}", getattr(p.value, spec.name), spec.unit,
-                    where, places.only(covered),
+                    f"{places.layout.prefix}{p.label}.{name}.{spec.name}",
+                    _each_checked(cls.__name__, spec, getattr(p.value, spec.name)),
+                    spec.unit, where, places.only(covered),
                 )
                 for p, where in visible
             )  # fmt: skip
@@ -215,12 +247,13 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
     shape = (len(pre), len(post)) if pairs is None else (len(pairs),)
     if per_cell > 1:
         shape = (*shape, per_cell)
-    weight = np.asarray(
-        projection.weight.x if isinstance(projection.weight, Each) else projection.weight, float
-    )
-    if isinstance(projection.weight, Each):
-        weight = np.broadcast_to(weight, shape)
     path = f"{projection.path}.weight"
+    per_edge = isinstance(projection.weight, Each)
+    weight = np.asarray(
+        units.value(projection.weight.x if per_edge else projection.weight, "uS", path), float
+    )
+    if per_edge and weight.ndim == 0:
+        weight = np.broadcast_to(weight, shape)
     if weight.shape not in ((), shape):
         raise ParameterError(f"'{path}' must be one number or of shape {shape}, not {weight.shape}")
     if not np.isfinite(weight).all() or (weight < 0).any():
@@ -232,7 +265,12 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
     fields = {}
     for spec in type(projection.synapse).specs():
         fields[spec.name] = f"{projection.path}.{spec.name}"
-        low.add(fields[spec.name], getattr(projection.synapse, spec.name), spec.unit)
+        value = getattr(projection.synapse, spec.name)
+        if isinstance(value, Each | Along) or np.ndim(value) != 0:
+            raise ParameterError(
+                f"'{fields[spec.name]}' must be one number: the synapses of a projection share it"
+            )
+        low.add(fields[spec.name], value, spec.unit)
     edges = order = None
     if pairs is not None:
         site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()
@@ -245,7 +283,7 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
 
 def lower(populations: Sequence[Population], projections: Sequence[Projection], policy: Any) -> Model:
     """Return the model of these populations and projections, discretized by `policy`."""
-    if not hasattr(policy, "counts"):
+    if not hasattr(policy, "counts") or isinstance(policy, type):
         raise ParameterError(
             f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)"
         )

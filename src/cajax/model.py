@@ -11,13 +11,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from . import units
 from ._errors import ParameterError, ProtocolError, unknown
 from ._types import Array, Float
+from .distributions import PLACES
 from .mech import Channel, Synapse
 from .morph import DEFAULT_LABELS, CVs, Location, Region, as_location, center
 from .solve import Tree
-
-PLACES = ("cell", "branch", "cv")
 
 
 def _feed(hasher: Any, x: Any) -> None:
@@ -69,7 +69,7 @@ class Static:
 class Source:
     """One painted value and the entries of its field that it fills.
 
-    `place` is "shared" (one scalar), one of `PLACES`, "edge", or "along" (a function of a measure).
+    `place` is "shared" (one scalar), one of `PLACES`, or "along" (a function of a measure).
     `where` are the entries filled; `units[place]` numbers, per entry, the cell, branch or CV it belongs to.
     """
 
@@ -92,7 +92,8 @@ class Source:
         """Return the distinct values `[value]` and, per entry of `where`, which of them applies."""
         if self.place == "along":
             coefficients = {c: params[p] for c, p in zip(self.coefficients, self.paths, strict=True)}
-            return jnp.asarray(self.fn(jnp.asarray(self.measure), **coefficients)), np.arange(len(self.where))
+            values = jnp.asarray(self.fn(jnp.asarray(self.measure), **coefficients))
+            return jnp.broadcast_to(values, (len(self.where),)), np.arange(len(self.where))
         value = params[self.path]
         if self.place == "shared":
             return value[None], np.zeros(len(self.where), int)
@@ -297,6 +298,7 @@ class Model(eqx.Module):
 
     def replace(self, params: Mapping[str, Any]) -> "Model":
         """Return this model with some parameters changed; raises for unknown paths and shapes that do not fit."""
+        params = {k: units.value(v, self.units.get(k, "1"), k) for k, v in params.items()}
         for path, value in params.items():
             if path not in self.params:
                 raise unknown("parameter", path, self.params)

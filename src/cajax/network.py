@@ -69,14 +69,16 @@ class Network:
 
     def add(self, name: str, cell: Cell | Sequence[Cell], count: int | None = None) -> "Network":
         """Add `count` copies of a cell, or a list of cells that are painted alike but differ in shape."""
-        if not name or not name.isidentifier():
-            raise ParameterError(f"population name '{name}' must be a word of letters, digits and _")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ParameterError(f"population name {name!r} must be a word of letters, digits and _")
         if name in {p.name for p in self.populations}:
             raise ParameterError(f"there is a population '{name}' already; choose another name")
-        cells = [cell] if isinstance(cell, Cell) else list(cell)
+        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
         if not cells or not all(isinstance(c, Cell) for c in cells):
             raise ParameterError(f"population '{name}' needs a Cell or a list of Cells")
         if isinstance(cell, Cell):
+            if not isinstance(count, int | np.integer | None):
+                raise ParameterError(f"population '{name}' needs a whole number of cells, not {count!r}")
             counts = (1 if count is None else int(count),)
         else:
             if count not in (None, len(cells)):
@@ -112,6 +114,10 @@ class Network:
         for population in (pre, post):
             if population not in known:
                 raise unknown("population", population, known)
+        if rule is not None and not isinstance(rule, Rule):
+            raise ParameterError(f"connect needs a rule such as all_to_all(), not {rule!r}")
+        if name is not None and not str(name).isidentifier():
+            raise ParameterError(f"projection name {name!r} must be a word of letters, digits and _")
         if not isinstance(synapse, Synapse):
             raise ParameterError(f"connect needs a synapse such as Graded(), not {synapse!r}")
         synapse.check()

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from . import units
 from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
 from ._types import Array, Float, Int
 from .bind import Place, bind
-from .model import Model, Structure
+from .model import Model, Structure, soma_of
 from .probe import observers
 from .protocol import Input
 from .solve import Adjoint, Checkpointed, loop
@@ -155,24 +156,26 @@ def simulate(
         raise ParameterError(
             f"simulate needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
         )
+    t1, dt = units.value(t1, "ms", "t1"), units.value(dt, "ms", "dt")
     n = _number_of_steps(t1, dt)
+    _check_choices(method, adjoint)
+    if isinstance(inputs, Input) or inputs is None:
+        raise ProtocolError(f"inputs must be a list such as [IClamp(…)], not {type(inputs).__name__}")
     inputs = tuple(inputs)
     for source in inputs:
         if not isinstance(source, Input):
             raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
         source.check(float(t1) + (0.0 if state is None or _is_traced(state) else float(np.max(state.t))))
-    if record is None:
-        record = (
-            {"v": "soma"} if model.structure.is_cell else {x.name: x.name for x in model.structure.layouts}
-        )
-    state_bytes = _batch((model, inputs, state)) * _state_bytes(model)
+    shapes = jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), model)
+    _check_state(state, shapes)
+    state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     run = partial(
         _run,
         model,
         inputs,
-        record=tuple(record.items()),
+        record=_recordings(model.structure, record),
         method=method,
-        levels=adjoint.levels(n, state_bytes),
+        levels=adjoint.levels(n, _batch((model, inputs, state)) * state_bytes),
     )
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not _is_traced(model, inputs, state, solution.steps_ok) and int(solution.steps_ok) < n:
@@ -180,10 +183,47 @@ def simulate(
     return solution
 
 
-def _state_bytes(model: Model) -> int:
-    """Return the size of one state, from shapes alone."""
-    shapes = jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), model)
-    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+def _recordings(structure: Structure, record: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    """Return the recordings as pairs (name, place); by default the voltage of every soma."""
+    if record is None:
+        layouts = structure.layouts
+        return (
+            (("v", soma_of(layouts[0])),) if structure.is_cell else tuple((x.name, x.name) for x in layouts)
+        )
+    if not isinstance(record, Mapping):
+        raise ProtocolError(f"record must map names to places, as in record={{'v': 'soma'}}, not {record!r}")
+    for name, place in record.items():
+        try:
+            hash(place)
+        except TypeError:
+            raise ProtocolError(
+                f"cannot record '{name}' at {place!r}: give one place per name, or one such as every_cv('soma')"
+            ) from None
+    return tuple(record.items())
+
+
+def _check_choices(method: Any, adjoint: Any) -> None:
+    for name, value, kinds, example in (
+        ("method", method, Method, "Staggered() or BackwardEuler()"),
+        ("adjoint", adjoint, Adjoint, "Checkpointed() or Direct()"),
+    ):
+        if not isinstance(value, kinds):
+            raise ProtocolError(f"{name} must be {example}, not {value!r}")
+
+
+def _check_state(state: Any, shapes: State) -> None:
+    """Raise `ProtocolError` unless `state` is None or a state of this model."""
+    if state is None:
+        return
+    if not isinstance(state, State):
+        raise ProtocolError(f"state must be the .state of a Solution, not {type(state).__name__}")
+    same = jax.tree.structure(state) == jax.tree.structure(shapes)
+    if not same or any(
+        np.shape(a) != b.shape for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(shapes), strict=True)
+    ):
+        raise ProtocolError(
+            "state belongs to another model: its CVs, gates or signals differ from this one's"
+        )
 
 
 def _diagnosis(run: Any, model: Model, state: State | None, dt: float, ok: int) -> NonFiniteError:
@@ -191,7 +231,10 @@ def _diagnosis(run: Any, model: Model, state: State | None, dt: float, ok: int) 
     last = run(state, jnp.asarray(dt, dtype=float), n=ok).state if ok else state
     start = 0.0 if state is None else float(state.t)
     where = ""
-    if last is not None:
+    bad = [path for path, value in model.params.items() if not np.isfinite(np.asarray(value)).all()]
+    if bad:
+        where = f": parameter '{bad[0]}' is not finite"
+    elif last is not None:
         v = np.asarray(last.v)
         where = f", first at {describe(model.structure, int(np.abs(v - np.median(v)).argmax()))}"
         where += f" (at {v[np.abs(v - np.median(v)).argmax()]:.4g} mV one step before)"

@@ -26,7 +26,9 @@ def random_morphology(rng: np.random.Generator, n_branches: int) -> cx.Morpholog
     return cx.Morphology.of(branches)
 
 
-def _polyline(rng: np.random.Generator, start: np.ndarray, length: float, radius: float, n: int) -> np.ndarray:
+def _polyline(
+    rng: np.random.Generator, start: np.ndarray, length: float, radius: float, n: int
+) -> np.ndarray:
     steps = rng.normal(size=(n - 1, 3))
     steps *= length / (n - 1) / np.linalg.norm(steps, axis=1, keepdims=True)
     xyz = start + np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
@@ -89,7 +91,12 @@ def random_network(rng: np.random.Generator) -> cx.Network:
         .add("mixed", [other, shape])
         .connect("input", "tree", Graded(e=0.0), at="apical", weight=rng.uniform(1e-4, 1e-3, (3, 2)))
         .connect(
-            "input", "tree", Graded(e=-80.0, threshold=-50.0), at=cx.every_cv("basal"), weight=3e-4, name="inh"
+            "input",
+            "tree",
+            Graded(e=-80.0, threshold=-50.0),
+            at=cx.every_cv("basal"),
+            weight=3e-4,
+            name="inh",
         )
         .connect("tree", "mixed", Graded(slope=5.0), rule=cx.one_to_one(), weight=cx.each("edge", 5e-4))
         .connect("input", "mixed", Graded(e=-70.0), rule=cx.edges([[0, 0], [2, 1], [1, 0]]), at="all")

@@ -23,9 +23,7 @@ def save(figure: Any, path: Path) -> None:
     os.replace(part, path)
 
 
-def curves(
-    ax: Any, x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str
-) -> None:
+def curves(ax: Any, x: np.ndarray, lines: Mapping[str, np.ndarray], xlabel: str, ylabel: str) -> None:
     """Draw named curves over a common axis."""
     for name, y in lines.items():
         ax.plot(x[: len(y)], y, label=name)

@@ -33,8 +33,8 @@ class Checkpointed:
     memory: float | None = None
 
     def __post_init__(self) -> None:
-        if self.memory is not None and not self.memory > 0:
-            raise ParameterError(f"Checkpointed(memory={self.memory}) needs a positive number of bytes")
+        if self.memory is not None and not (isinstance(self.memory, int | float) and self.memory > 0):
+            raise ParameterError(f"Checkpointed(memory={self.memory!r}) needs a positive number of bytes")
 
     def levels(self, n: int, state_bytes: int) -> int:
         """Return how deeply `n` steps are nested so that their states fit the budget."""

@@ -90,7 +90,8 @@ def network(settings: Settings) -> Model:
         return mean * rng.lognormal(0.0, 0.3, shape)
 
     onto, out = (SIDE * SIDE, s.hidden, s.dendrites), (s.hidden, CLASSES)
-    net = Network().add("pixels", receptor, SIDE * SIDE).add("hidden", pyramid, s.hidden).add("digits", readout, CLASSES)
+    net = Network().add("pixels", receptor, SIDE * SIDE).add("hidden", pyramid, s.hidden)
+    net = net.add("digits", readout, CLASSES)
     at: Any = {"at": every_cv("basal")}
     for name, e_in, e_out in (("exc", 0.0, 0.0), ("inh", -80.0, -130.0)):
         w_in, w_out = weights(s.input_weight, *onto), weights(s.output_weight, *out)
@@ -120,7 +121,7 @@ def show(model: Model, image: jax.Array, settings: Settings, record: dict[str, A
 
 
 def logits(model: Model, images: jax.Array, settings: Settings) -> jax.Array:
-    """Return [image, digit]: the readouts' mean depolarisation over the last `settings.readout` ms, in units of 2 mV."""
+    """Return [image, digit]: the readouts' mean voltage over the last `settings.readout` ms, above rest, in 2 mV."""
 
     def one(image: jax.Array) -> jax.Array:
         v = show(model, image, settings, {"v": "digits"})["v"]

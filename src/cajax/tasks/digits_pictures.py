@@ -19,12 +19,15 @@ def _smooth(x: Any, width: int) -> np.ndarray:
     return (total - before) / (np.arange(len(total)) - start)
 
 
-def _curves(history: History, control: History, settings: Settings, images: Data, metrics: dict[str, Any]) -> Any:
+def _curves(
+    history: History, control: History, settings: Settings, images: Data, metrics: dict[str, Any]
+) -> Any:
     per_epoch = max(1, len(images.train) // settings.batch)
     figure, (left, right) = plot.subplots(1, 2, figsize=(9.0, 3.4))
     epochs = np.arange(history.steps) / per_epoch
     named = {"membranes trained": history, "membranes untrained": control}
-    plot.curves(left, epochs, {k: _smooth(h.losses, per_epoch) for k, h in named.items()}, "epoch", "training loss (nats)")
+    losses = {k: _smooth(h.losses, per_epoch) for k, h in named.items()}
+    plot.curves(left, epochs, losses, "epoch", "training loss (nats)")
     left.set_yscale("log")
     accuracy = {k: 100 * _smooth(h.aux, per_epoch) for k, h in named.items()}
     plot.curves(right, epochs, accuracy, "epoch", "accuracy (%)")

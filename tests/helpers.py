@@ -1,0 +1,2 @@
+def one_line(x):
+    return True

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 import cajax as cx
-from cajax.mech import Channel, Gate, Leak, Param, Q10, param
+from cajax.mech import Q10, Channel, Gate, Leak, Param, param
 
 
 class Ih(Channel):

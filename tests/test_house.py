@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-IGNORED = {".git", ".venv", ".cache", ".pytest_cache", "__pycache__", "build", "dist", "runs"}
+IGNORED = {".git", ".venv", ".cache", ".hypothesis", "__pycache__", "build", "dist", "runs"}
 HOSTS = [
     ".".join(labels)
     for labels in (
@@ -25,6 +25,11 @@ MACHINE = re.compile(r"(?<![\w.}~)-])/(?:work|root|home|Users|farm)/\w|/tmp/\w")
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!]*")
 
 
+def ignored(path: Path) -> bool:
+    parts = path.relative_to(ROOT).parts
+    return any(part in IGNORED or part.endswith("_cache") for part in parts) or path.suffix in {".so", ".pyc"}
+
+
 def tracked() -> list[Path]:
     """The files that belong to the project; without git, all but the known caches."""
     if shutil.which("git") and (ROOT / ".git").exists():
@@ -32,7 +37,7 @@ def tracked() -> list[Path]:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if run.returncode == 0:
             return [p for name in run.stdout.split("\0") if name and (p := ROOT / name).is_file()]
-    return [p for p in ROOT.rglob("*") if p.is_file() and not IGNORED & set(p.relative_to(ROOT).parts)]
+    return [p for p in ROOT.rglob("*") if p.is_file() and not ignored(p)]
 
 
 def texts() -> dict[str, str]:

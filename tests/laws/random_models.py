@@ -81,7 +81,6 @@ def random_network(rng: np.random.Generator) -> cx.Network:
     """Three populations (a shape repeated, two different shapes, single cylinders), excitation and inhibition."""
     point = cx.Cell(cx.cylinder(20.0, 10.0), v0=-65.0).paint("all", hh=random_channel(rng, HH))
     tree = cx.Cell(random_morphology(rng, 3), v0=-68.0).paint("all", leak=random_channel(rng, Leak))
-    tree = tree.paint("soma", na=random_channel(rng, Na), kd=random_channel(rng, Kd))
     other = cx.Cell(random_morphology(rng, 3), v0=-65.0).paint("all", leak=Leak(g=cx.each("cell", 2e-4)))
     shape = cx.Cell(random_morphology(rng, 4), v0=-65.0).paint("all", leak=other.paints[-1].value)
     return (

@@ -47,7 +47,7 @@ def network_loss(seed: int) -> tuple[Callable[[Params], jax.Array], Params]:
 
 
 def central_differences(
-    loss: Callable[[Params], jax.Array], params: Params, tangents: list[Params], step: float = 1e-3
+    loss: Callable[[Params], jax.Array], params: Params, tangents: list[Params], step: float
 ) -> np.ndarray:
     """Return the directional derivatives `[tangent]`: central differences extrapolated twice, all in one batch."""
     scales = step * 0.5 ** np.arange(3)
@@ -64,10 +64,10 @@ def directions(params: Params, seed: int) -> list[Params]:
     rng = np.random.default_rng(seed)
     whole = [
         {
-            k: jnp.asarray(rng.choice([-1.0, 1.0], p.shape) * np.maximum(np.abs(p), 1e-5))
+            k: jnp.asarray(rng.choice([-1.0, 1.0], p.shape) * np.abs(p) * (0.1 if i else 1.0))
             for k, p in params.items()
         }
-        for _ in range(4)
+        for i in range(4)
     ]
     zero = {k: jnp.zeros_like(p) for k, p in params.items()}
     return [
@@ -83,18 +83,19 @@ def check(loss: Callable[[Params], jax.Array], params: Params, seed: int) -> Non
         {k: jnp.stack([t[k] for t in tangents]) for k in params}
     )
     np.testing.assert_allclose(forward, reverse, rtol=1e-11, atol=1e-13 * np.abs(reverse).max())
-    numeric = central_differences(loss, params, tangents)
-    # A loss of order 1 has 1e-16 / step of noise in each difference.
-    error = np.abs(reverse - numeric) / np.maximum(np.abs(numeric), 1e-6 * np.abs(numeric).max())
+    step = 1e-3
+    numeric = central_differences(loss, params, tangents, step)
+    # Values carry some 1e-16 of noise, which the smallest step divides.
+    noise_floor = 20 * np.finfo(float).eps * max(1.0, abs(float(loss(params)))) / (step / 4)
+    excess = np.abs(reverse - numeric) - noise_floor
+    clear = np.abs(numeric) > 1e7 * noise_floor
+    relative = (np.abs(reverse - numeric) / np.abs(numeric))[clear]
+    print(f"\ngradient against central differences: {clear.sum()} of {len(clear)} above noise, worst {relative.max():.1e}")
     names = [*params, "all (1)", "all (2)", "all (3)"]
-    worst = int(error.argmax())
-    print(f"gradient against central differences: worst {error[worst]:.1e} ({names[worst]})")
-    assert error.max() <= 1e-6, {
-        n: (r, c) for n, r, c, e in zip(names, reverse, numeric, error, strict=True) if e > 1e-6
-    }
-    assert np.count_nonzero(reverse) == len(reverse), [
-        n for n, r in zip(names, reverse, strict=True) if r == 0
-    ]
+    wrong = [(n, r, c) for n, r, c, e in zip(names, reverse, numeric, excess, strict=True) if e > 1e-6 * abs(c)]
+    assert not wrong, wrong
+    zero = [n for n, r in zip(names, reverse, strict=True) if r == 0]
+    assert not zero, f"no gradient reaches {zero}"
 
 
 @pytest.mark.parametrize("seed", [0, *MORE])

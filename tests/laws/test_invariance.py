@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax import simulate as front
 from cajax.mech import HH, Graded, Kd, Leak, Na
 from cajax.simulate import _run
 
 from .random_models import random_cell, random_network
 
 METHODS = (cx.Staggered(), cx.BackwardEuler())
-LAYOUTS = (cx.Direct(), cx.Checkpointed(), cx.Checkpointed(2000), cx.Checkpointed(1))
+LAYOUTS = (cx.Direct(), cx.Checkpointed(), cx.Checkpointed(1000))
 LAST_BITS = (
     1e-12  # XLA fuses, and so contracts, the elementwise part of a step differently for other batch sizes
 )
@@ -68,7 +67,7 @@ def test_storage_of_the_reverse_pass_changes_nothing() -> None:
             return jnp.mean((v / 50) ** 2), v
 
         results.append(jax.jit(jax.value_and_grad(loss, has_aux=True))(spiking().params))
-    assert LAYOUTS[2].levels(32, 200) > 1 and LAYOUTS[3].levels(32, 200) > 2
+    assert [layout.levels(32, 100) for layout in LAYOUTS] == [0, 1, 3]
     for value, gradient in results[1:]:
         assert same(value, results[0][0])
         for path, g in gradient.items():
@@ -198,4 +197,3 @@ def test_float32_stays_finite_and_close() -> None:
     assert low.dtype == jnp.float32 and double.dtype == jnp.float64
     assert double.max() > 0 and jnp.isfinite(low).all()
     assert float(jnp.abs(low - double).max()) < 0.1
-    assert front is not None

@@ -58,9 +58,8 @@ def data() -> Data:
 
     bunch: Any = load_digits()
     images = (bunch.images / 16.0).astype(np.float32)
-    train, test, train_labels, test_labels = train_test_split(
-        images, bunch.target, test_size=0.2, stratify=bunch.target, random_state=0
-    )
+    split: Any = train_test_split(images, bunch.target, test_size=0.2, stratify=bunch.target, random_state=0)
+    train, test, train_labels, test_labels = split
     return Data(train, train_labels, test, test_labels)
 
 

@@ -6,9 +6,7 @@ import cajax as cx
 from cajax.mech import HH, Graded, Leak
 
 point = cx.Cell(cx.cylinder(length=20.0, radius=10.0)).paint("soma", hh=HH())
-follower = (
-    cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak(g=1e-4, e=-65.0)).paint("soma", hh=HH())
-)
+follower = cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak(g=1e-4, e=-65.0)).paint("soma", hh=HH())
 
 net = (
     cx.Network()

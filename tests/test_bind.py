@@ -27,7 +27,9 @@ def test_shared_values_stay_scalars():
 
 
 def test_temperature_scales_rates():
-    warm = cx.Cell(cx.cylinder(20.0, 10.0), temperature=26.0).paint("all", kd=Kd()).discretize(cx.PerBranch(1))
+    warm = (
+        cx.Cell(cx.cylinder(20.0, 10.0), temperature=26.0).paint("all", kd=Kd()).discretize(cx.PerBranch(1))
+    )
     assert float(bind(warm).membranes[0].q10) == pytest.approx(1 / 3)
 
 
@@ -37,7 +39,11 @@ def test_dense_and_sparse_conductances():
     dense = bind(pair().connect("a", "b", Graded(), weight=weight).discretize(cx.PerBranch(1))).wirings[0]
     pairs = np.argwhere(np.ones((2, 3)))[::-1]
     rule = cx.edges(pairs)
-    sparse = pair().connect("a", "b", Graded(), rule=rule, weight=weight[tuple(pairs.T)]).discretize(cx.PerBranch(1))
+    sparse = (
+        pair()
+        .connect("a", "b", Graded(), rule=rule, weight=weight[tuple(pairs.T)])
+        .discretize(cx.PerBranch(1))
+    )
     np.testing.assert_allclose(dense.conductance(s), s @ weight, rtol=1e-14)
     np.testing.assert_allclose(bind(sparse).wirings[0].conductance(s), s @ weight, rtol=1e-14)
     assert bind(joined()).wirings[0].weight.shape == (2, 3)

@@ -29,7 +29,12 @@ def test_text_with_a_unit():
 
 
 def test_same_name_last_wins_and_different_names_add():
-    cell = passive().label(tip=cx.path_distance() > 100.0).paint("apical", leak=Leak(g=2e-4)).paint("tip", leak=Leak(g=3e-4))
+    cell = (
+        passive()
+        .label(tip=cx.path_distance() > 100.0)
+        .paint("apical", leak=Leak(g=2e-4))
+        .paint("tip", leak=Leak(g=3e-4))
+    )
     model = cell.paint("soma", other=Leak(g=5e-4)).discretize(cx.PerBranch(2))
     params = {k: float(v) for k, v in model.params.items() if k.endswith(".g")}
     assert params == {"all.leak.g": 1e-4, "apical.leak.g": 2e-4, "tip.leak.g": 3e-4, "soma.other.g": 5e-4}

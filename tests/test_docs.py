@@ -1,4 +1,4 @@
-"""The documentation is true: every python block runs, shows the output printed under it, and every link leads somewhere.
+"""The documentation is true: every python block runs and prints what is shown under it, and every link leads somewhere.
 
 The blocks of a page share one namespace and an empty working folder. A ```text block right after a python block is its
 output, word for word; runs of spaces and the length of rules do not count.

@@ -25,4 +25,6 @@ def test_without_a_near_name_all_are_listed_but_not_too_many():
 
 
 def test_without_any_name_it_says_so():
-    assert str(unknown("projection", "a->b", [], where="net")) == "no projection 'a->b' in net; there are none"
+    assert (
+        str(unknown("projection", "a->b", [], where="net")) == "no projection 'a->b' in net; there are none"
+    )

@@ -84,4 +84,6 @@ def test_followers_fire_because_of_their_synapses(run):
 def test_a_continued_run_is_the_unbroken_run(run):
     names, _ = run(6)
     np.testing.assert_array_equal(names["halves"], names["whole"]["v"])
-    assert float(names["gradient"].params[names["path"]]) == pytest.approx(float(names["difference"]), rel=1e-2)
+    assert float(names["gradient"].params[names["path"]]) == pytest.approx(
+        float(names["difference"]), rel=1e-2
+    )

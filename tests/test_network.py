@@ -81,7 +81,8 @@ MISTAKES = {
     "each shape": (lambda: build(weight=cx.each("edge", np.ones(3))), ParameterError, ("(2, 3)", "(3,)")),
     "weight unit": (lambda: build(weight="1 mV"), UnitError, ("uS",)),
     "many values": (
-        lambda: pair().connect("a", "b", Graded(e=cx.each("edge", 0.0))).discretize(ONE), ParameterError, ("one number",)
+        lambda: pair().connect("a", "b", Graded(e=cx.each("edge", 0.0))).discretize(ONE), ParameterError,
+        ("one number",),
     ),
     "temperature": (
         lambda: pair().add("c", cx.Cell(cx.cylinder(9, 9), temperature=20)).discretize(ONE), ParameterError,

@@ -22,7 +22,7 @@ def test_clamp_injects_its_charge_exactly(delay, dur, dt):
     """Whatever the step: delay and duration need not be multiples of it."""
     clamp = cx.IClamp("soma", delay, dur, 0.7)
     starts = np.arange(round(7.0 / dt)) * dt
-    charge = sum(float(drive(clamp, t, dt)[0]) * dt for t in starts[::1][: round(6.5 / dt)])
+    charge = sum(float(drive(clamp, t, dt)[0]) * dt for t in starts)
     assert charge == pytest.approx(0.7 * dur, abs=1e-12)
 
 
@@ -32,7 +32,7 @@ def test_clamp_has_gradients_in_time():
         return jax.vmap(lambda t: drive(cx.IClamp("soma", delay, dur, 2.0), t, 0.1)[0])(steps) * 0.1 @ steps
 
     by_delay, by_dur = jax.grad(charge, (0, 1))(0.33, 0.51)
-    numeric = [(charge(0.33 + h, 0.51) - charge(0.33 - h, 0.51)) / 2e-4 for h in (1e-4,)][0]
+    numeric = (charge(0.3301, 0.51) - charge(0.3299, 0.51)) / 2e-4
     assert by_delay == pytest.approx(float(numeric), rel=1e-6) and by_dur > 0
 
 
@@ -59,7 +59,11 @@ def test_numbers_are_strong_floats():
 
 
 MISTAKES = {
-    "negative duration": (lambda: cx.IClamp("soma", 1.0, -1.0, 0.1), ParameterError, ("dur = -1", "negative")),
+    "negative duration": (
+        lambda: cx.IClamp("soma", 1.0, -1.0, 0.1),
+        ParameterError,
+        ("dur = -1", "negative"),
+    ),
     "unit": (lambda: cx.IClamp("soma", 1.0, 1.0, "3 mV"), UnitError, ("amp", "nA")),
     "nan": (lambda: cx.IClamp("soma", 1.0, 1.0, np.nan), ParameterError, ("amp", "finite")),
     "text": (lambda: cx.IClamp("soma", "soon", 1.0, 0.1), UnitError, ("delay", "1 ms")),

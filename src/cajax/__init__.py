@@ -1,6 +1,7 @@
 """Cajax simulates biophysically detailed neurons and networks, and trains them by backpropagation."""
 
 from ._errors import CajaxError as CajaxError
+from ._errors import NonFiniteError as NonFiniteError
 from .cell import Cell as Cell
 from .distributions import along as along
 from .distributions import each as each

@@ -13,6 +13,7 @@ import numpy as np
 from ._types import Array, Float
 from .mech import Channel, Synapse
 from .model import Connections, Model
+from .solve import Index, spread, take
 
 # µF/cm² · µm² = 1e-8 µF = 1e-5 nF; S/cm² · µm² = 1e-8 S = 1e-2 µS, and so mA/cm² · µm² = 1e-2 nA;
 # Ω·cm / µm = 1e4 Ω = 1e-2 MΩ, whose inverse is 100 µS.
@@ -23,35 +24,30 @@ US_PER_UM_OHM_CM = 1e2
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A static set of CVs that reads and adds without gather or scatter where the CVs are contiguous."""
+    """A static set of CVs of a model of `size` CVs, read and added to; free of cost where it is all of them."""
 
     index: np.ndarray
     size: int
 
     @cached_property
-    def span(self) -> tuple[int, int] | None:
-        """The range (start, stop) of the CVs when they are contiguous."""
-        start, stop = int(self.index[0]), int(self.index[0]) + len(self.index)
-        return (start, stop) if np.array_equal(self.index, np.arange(start, stop)) else None
+    def _sites(self) -> Index:
+        return Index(self.index, self.size)
 
     @cached_property
-    def unique(self) -> bool:
-        return len(np.unique(self.index)) == len(self.index)
+    def _is_all(self) -> bool:
+        return np.array_equal(self.index, np.arange(self.size))
 
     def take(self, x: Float[Array, "cv"]) -> Float[Array, "site"]:
-        if self.span is None:
-            return x[self.index]
-        return x if self.span == (0, self.size) else x[slice(*self.span)]
+        return x if self._is_all else take(x, self._sites)
 
     def add(self, x: Float[Array, "cv"], value: Float[Array, "site"]) -> Float[Array, "cv"]:
-        if self.span is None:
-            return x.at[self.index].add(value, unique_indices=self.unique)
-        if self.span == (0, self.size):
-            return x + value
-        return jax.lax.dynamic_update_slice_in_dim(x, x[slice(*self.span)] + value, self.span[0], 0)
+        return x + (value if self._is_all else spread(value, self._sites))
 
-    def put(self, x: Float[Array, "cv"], value: Float[Array, "site"]) -> Float[Array, "cv"]:
-        return x.at[self.index].set(value)
+    def mask(self) -> np.ndarray:
+        """Return a mask [cv] of the CVs."""
+        mask = np.zeros(self.size, bool)
+        mask[self.index] = True
+        return mask
 
 
 class Membrane(eqx.Module):

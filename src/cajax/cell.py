@@ -115,6 +115,10 @@ class Cell:
         base = [Paint("all", n, getattr(self, n)) for n in PROPERTIES if getattr(self, n) is not None]
         return Decor(dict(self.labels), (*base, *self.paints))
 
+    def __repr__(self) -> str:
+        painted = ", ".join(f"{p.label}.{p.name}" for p in self.paints)
+        return f"Cell({self.morph!r}, painted: {painted or 'nothing'})"
+
     def discretize(self, policy: Any) -> Model:
         """Return the model of this cell with control volumes by `PerBranch`, `MaxLength` or `DLambda`."""
         return lower((Population("", (self.morph,), (1,), self.decor),), (), policy)

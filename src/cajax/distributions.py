@@ -9,8 +9,10 @@ from typing import Any, final
 
 from ._errors import ParameterError, unknown
 
-PLACES = ("cv", "branch", "cell", "edge")
-"""What can carry a value of its own: parts of a cell from fine to coarse, and the edges of a projection."""
+PLACES = ("cv", "branch", "cell")
+"""The parts of a cell that can carry a value of their own, from fine to coarse."""
+EDGE = "edge"
+"""The place of weights that differ from edge to edge of a projection."""
 
 
 @final
@@ -25,8 +27,8 @@ class Each:
     x: Any
 
     def __post_init__(self) -> None:
-        if self.place not in PLACES:
-            raise unknown("place", str(self.place), PLACES, f"each({self.place!r}, ...)")
+        if self.place not in (*PLACES, EDGE):
+            raise unknown("place", str(self.place), (*PLACES, EDGE), f"each({self.place!r}, ...)")
         if isinstance(self.x, Each | Along):
             raise ParameterError(
                 f"each('{self.place}', ...) cannot hold another each or along; give it a plain value"

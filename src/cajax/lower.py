@@ -11,9 +11,8 @@ import numpy as np
 from . import units
 from ._errors import ParameterError, RegionError, unknown
 from ._types import Array
-from .distributions import Along, Each
-from .mech import ParamSpec
-from .mech.params import check_value
+from .distributions import EDGE, Along, Each
+from .mech import ParamSpec, check_value
 from .model import Connections, FieldPlan, Group, Layout, Mechanism, Model, Source, Structure, soma_of
 from .morph import DEFAULT_LABELS, CVs, Measure, Morphology, PerBranch, Region, discretize, region
 from .recipe import PROPERTIES, Decor, Population, Projection
@@ -25,19 +24,20 @@ class _Lowering:
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
-        self.units: dict[str, str] = {}
+        self.specs: dict[str, ParamSpec] = {}
 
-    def add(self, path: str, value: Any, unit: str) -> None:
+    def add(self, path: str, value: Any, spec: ParamSpec) -> None:
         self.params[path] = jnp.asarray(value, dtype=float)
-        self.units[path] = unit
+        self.specs[path] = spec
 
-    def source(self, path: str, value: Any, unit: str, where: np.ndarray, place: "_Places") -> Source:
+    def source(self, path: str, value: Any, spec: ParamSpec, where: np.ndarray, place: "_Places") -> Source:
         """Register one painted value and return the source that fills the entries `where`."""
         owners = {k: np.unique(v[where], return_inverse=True)[1] for k, v in place.units.items()}
         if isinstance(value, Along):
             measure = _graded(path, value, place)[where]
             for name, coefficient in value.coefficients.items():
-                self.add(f"{path}.{name}", units.value(coefficient, "1", f"{path}.{name}"), "1")
+                number = units.value(coefficient, "1", f"{path}.{name}")
+                self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
             return Source(path, "along", where, owners, measure, value.fn, tuple(value.coefficients))
         if isinstance(value, Each):
             if value.place not in owners:
@@ -48,13 +48,13 @@ class _Lowering:
                 raise ParameterError(
                     f"parameter '{path}': each('{value.place}', …) needs one value or {width}, not {np.shape(value.x)}"
                 )
-            self.add(path, np.broadcast_to(value.x, (width,)), unit)
+            self.add(path, np.broadcast_to(value.x, (width,)), spec)
             return source
         if np.ndim(value) != 0:
             raise ParameterError(
                 f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
             )
-        self.add(path, value, unit)
+        self.add(path, value, spec)
         return Source(path, "shared", where, owners)
 
 
@@ -190,7 +190,7 @@ def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism
                 low.source(
                     f"{places.layout.prefix}{p.label}.{name}.{spec.name}",
                     _each_checked(cls.__name__, spec, getattr(p.value, spec.name)),
-                    spec.unit, where, places.only(covered),
+                    spec, where, places.only(covered),
                 )
                 for p, where in visible
             )  # fmt: skip
@@ -222,7 +222,13 @@ def _properties(
             covered, visible = _coverage(places, paints)
             for paint, where in visible:
                 path = f"{places.layout.prefix}{paint.label}.{name}"
-                source = low.source(path, paint.value, prop.unit, where, places.only(covered))
+                source = low.source(
+                    path,
+                    paint.value,
+                    ParamSpec(name, None, prop.unit, prop.lo, None),
+                    where,
+                    places.only(covered),
+                )
                 sources.append(dataclasses.replace(source, where=places.start + covered[where]))
         filled = sum(len(s.where) for s in sources)
         if filled == size:
@@ -249,6 +255,8 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
         shape = (*shape, per_cell)
     path = f"{projection.path}.weight"
     per_edge = isinstance(projection.weight, Each)
+    if per_edge and projection.weight.place != EDGE:
+        raise ParameterError(f"'{path}' cannot vary by {projection.weight.place}; write each('edge', …)")
     weight = np.asarray(
         units.value(projection.weight.x if per_edge else projection.weight, "uS", path), float
     )
@@ -261,7 +269,7 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
             f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second synapse"
             " with a lower reversal potential"
         )
-    low.add(path, weight, "uS")
+    low.add(path, weight, ParamSpec("weight", None, "uS", 0.0, None))
     fields = {}
     for spec in type(projection.synapse).specs():
         fields[spec.name] = f"{projection.path}.{spec.name}"
@@ -270,7 +278,7 @@ def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projecti
             raise ParameterError(
                 f"'{fields[spec.name]}' must be one number: the synapses of a projection share it"
             )
-        low.add(fields[spec.name], value, spec.unit)
+        low.add(fields[spec.name], value, spec)
     edges = order = None
     if pairs is not None:
         site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()
@@ -312,7 +320,7 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
     structure = Structure(
         size=sum(p.size for p in all_places), layouts=layouts, forest=forest, mechanisms=tuple(mechanisms),
         properties=properties, connections=connections, cv_child=owner("cv_child"), cv_parent=owner("cv_parent"),
-        units=low.units,
+        specs=low.specs,
     )  # fmt: skip
     return Model(
         low.params,

@@ -15,7 +15,7 @@ from . import units
 from ._errors import ParameterError, ProtocolError, unknown
 from ._types import Array, Float
 from .distributions import PLACES
-from .mech import Channel, Synapse
+from .mech import Channel, ParamSpec, Synapse, check_value
 from .morph import DEFAULT_LABELS, CVs, Location, Region, as_location, center
 from .solve import Tree
 
@@ -200,7 +200,7 @@ class Structure(Static):
     connections: tuple[Connections, ...]
     cv_child: np.ndarray
     cv_parent: np.ndarray
-    units: Mapping[str, str]
+    specs: Mapping[str, ParamSpec]
 
     def layout(self, name: str) -> Layout:
         for layout in self.layouts:
@@ -239,7 +239,7 @@ class Structure(Static):
             return at
         if not isinstance(at, str):
             raise ProtocolError(
-                f"in a network a place names its population: write ('{self.layouts[0].name}', {at!r})"
+                f"in a network a place names its population: write ('{self.layouts[0].name}', {at})"
             )
         name, _, label = at.partition(".")
         return name, label or soma_of(self.layout(name))
@@ -285,7 +285,7 @@ class Model(eqx.Module):
     @property
     def units(self) -> Mapping[str, str]:
         """Path → unit."""
-        return self.structure.units
+        return {path: spec.unit for path, spec in self.structure.specs.items()}
 
     @property
     def cvs(self) -> CVs:
@@ -297,15 +297,22 @@ class Model(eqx.Module):
         return self.structure.layouts[0].groups[0].cvs
 
     def replace(self, params: Mapping[str, Any]) -> "Model":
-        """Return this model with some parameters changed; raises for unknown paths and shapes that do not fit."""
-        params = {k: units.value(v, self.units.get(k, "1"), k) for k, v in params.items()}
+        """Return this model with some parameters changed.
+
+        Raises for unknown paths, shapes that do not fit and, where values are known, values out of range.
+        """
+        new = {}
         for path, value in params.items():
             if path not in self.params:
                 raise unknown("parameter", path, self.params)
-            shape = self.params[path].shape
-            if jnp.shape(value) != shape:
-                raise ParameterError(f"parameter '{path}' has shape {shape}, not {jnp.shape(value)}")
-        new = {k: jnp.asarray(v, self.params[k].dtype) for k, v in params.items()}
+            spec = self.structure.specs[path]
+            value = units.value(value, spec.unit, path)
+            if jnp.shape(value) != self.params[path].shape:
+                raise ParameterError(
+                    f"parameter '{path}' has shape {self.params[path].shape}, not {jnp.shape(value)}"
+                )
+            check_value(path.rpartition(".")[0], spec, value)
+            new[path] = jnp.asarray(value, self.params[path].dtype)
         return Model({**self.params, **new}, self.area, self.res_child, self.res_parent, self.structure)
 
     def widened(self, path: str, place: str) -> "Model":

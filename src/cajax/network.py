@@ -26,7 +26,7 @@ def one_to_one() -> Rule:
     return Rule("one_to_one")
 
 
-def bernoulli(p: float, seed: int) -> Rule:
+def bernoulli(p: float, seed: int = 0) -> Rule:
     """Connect every pair with probability `p`, drawn from `seed`."""
     if not 0.0 < p <= 1.0:
         raise ParameterError(f"bernoulli(p={p}) needs a probability above 0 and at most 1")
@@ -73,7 +73,7 @@ class Network:
             raise ParameterError(f"population name {name!r} must be a word of letters, digits and _")
         if name in {p.name for p in self.populations}:
             raise ParameterError(f"there is a population '{name}' already; choose another name")
-        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
+        cells: list[Any] = list(cell) if isinstance(cell, list | tuple) else [cell]
         if not cells or not all(isinstance(c, Cell) for c in cells):
             raise ParameterError(f"population '{name}' needs a Cell or a list of Cells")
         if isinstance(cell, Cell):
@@ -131,6 +131,10 @@ class Network:
             )
         projection = Projection(name, pre, post, synapse, rule or all_to_all(), as_location(at), weight)
         return dataclasses.replace(self, projections=(*self.projections, projection))
+
+    def __repr__(self) -> str:
+        populations = ", ".join(f"{p.size} {p.name}" for p in self.populations)
+        return f"Network({populations}; {', '.join(p.path for p in self.projections) or 'no projections'})"
 
     def discretize(self, policy: Any) -> Model:
         """Return the model of this network with control volumes by `PerBranch`, `MaxLength` or `DLambda`."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._errors import ProtocolError, unknown
 from ._types import Array
-from .bind import Physics
+from .bind import Physics, Place
 from .model import Structure
 from .step import Method, State, membrane_current, observed_gates
 
@@ -103,7 +103,8 @@ def observers(
         probe = parse(structure, spec)
         sites = structure.sites(probe.at)
         if probe.what == "v":
-            found[name] = lambda state, _, sites=sites: _read(state.v, sites)
+            place = Place(sites.ravel(), structure.size)
+            found[name] = lambda state, _, at=place, shape=sites.shape: at.take(state.v).reshape(shape)
         else:
             found[name] = _in_mechanism(structure, probe, sites, physics)
             needs_gates = True
@@ -113,13 +114,3 @@ def observers(
         return {name: read(state, gates) for name, read in found.items()}
 
     return observe
-
-
-def _read(v: Array, sites: np.ndarray) -> Array:
-    """Index by a slice where the sites are contiguous: a gather in the loop is slower."""
-    if sites.ndim == 0:
-        return v[int(sites)]
-    flat = sites.ravel()
-    if np.array_equal(flat, np.arange(flat[0], flat[0] + len(flat))):
-        return v[flat[0] : flat[0] + len(flat)].reshape(sites.shape)
-    return v[sites]

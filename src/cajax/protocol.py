@@ -26,7 +26,9 @@ def _number(x: Any, unit: str, name: str) -> Any:
     if not np.isfinite(value).all():
         raise ParameterError(f"{name} must be finite, not {x!r}")
     # Always a strong floating type: a weak one, or a whole number, would compile the run anew.
-    return jnp.asarray(x, dtype=x.dtype if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating) else float)
+    return jnp.asarray(
+        x, dtype=x.dtype if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating) else float
+    )
 
 
 def _concrete(x: Any) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import equinox as eqx
@@ -168,7 +168,8 @@ def simulate(
         if not isinstance(source, Input):
             raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
         source.check(float(t1) + (0.0 if state is None or _is_traced(state) else float(np.max(state.t))))
-    shapes = jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), model)
+    leaves, tree = jax.tree.flatten(model)
+    shapes = _state_shapes(tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves), tree)
     _check_state(state, shapes)
     state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
     run = partial(
@@ -183,6 +184,12 @@ def simulate(
     if throw and not _is_traced(model, inputs, state, solution.steps_ok) and int(solution.steps_ok) < n:
         raise _diagnosis(run, model, state, dt, int(solution.steps_ok))
     return solution
+
+
+@lru_cache(maxsize=64)
+def _state_shapes(leaves: tuple[jax.ShapeDtypeStruct, ...], tree: Any) -> State:
+    """Return the shapes of a model's state; tracing them takes milliseconds, so they are kept."""
+    return jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), jax.tree.unflatten(tree, leaves))
 
 
 def _recordings(structure: Structure, record: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:

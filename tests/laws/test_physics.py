@@ -31,9 +31,15 @@ def test_charge_is_conserved() -> None:
 
 @pytest.mark.parametrize("method", [cx.Staggered(), cx.BackwardEuler()], ids=lambda m: type(m).__name__)
 def test_rest_is_a_fixed_point(method: Any) -> None:
-    cell = cx.Cell(cx.ball_and_stick(length=100.0), v0=-65.0).paint("all", hh=HH()).paint("apical", leak=Leak(e=-66.0))
+    cell = (
+        cx.Cell(cx.ball_and_stick(length=100.0), v0=-65.0)
+        .paint("all", hh=HH())
+        .paint("apical", leak=Leak(e=-66.0))
+    )
     model = cell.discretize(cx.PerBranch(1))
-    go = partial(cx.simulate, model, t1=400.0, dt=0.1, record={"v": cx.every_cv(), "m": "soma.hh.m"}, method=method)
+    go = partial(
+        cx.simulate, model, t1=400.0, dt=0.1, record={"v": cx.every_cv(), "m": "soma.hh.m"}, method=method
+    )
     rest = go().state
     after = go(state=rest)
     assert float(jnp.abs(after["v"] - rest.v).max()) < 1e-9
@@ -47,12 +53,14 @@ def test_voltage_clamp_holds_without_ringing(method: Any) -> None:
     model = cell.discretize(cx.PerBranch(5))
     clamp = cx.VClamp("soma", -20.0)
     v = np.asarray(cx.simulate(model, 5.0, 0.05, [clamp], {"v": cx.every_cv()}, method)["v"])
-    held = int(np.abs(v[1] + 20.0).argmin())
+    held = int(model.structure.sites("soma"))
     assert np.abs(v[1:, held] + 20.0).max() < 0.1
-    assert np.abs(np.diff(v[2:, held])).max() < 0.01
-    swings = np.diff(v, axis=0).min()
-    print(f"{type(method).__name__}: largest step back of any CV {swings:.2g} mV")
-    assert v.max() < -20.0 + 0.1
+    assert v.max() < -20.0 + 1.0 and v[4:].max() < -20.0 + 0.01  # of a jump of 45 mV
+    ringing = np.abs(v[4:-2] - 2 * v[5:-1] + v[6:]).max() / 4
+    print(f"{type(method).__name__}: alternating part {ringing:.2g} mV")
+    assert ringing < 0.2
+    change = np.diff(v, axis=0)
+    assert change.min() > -1.0 and change[4:].min() > -0.01
 
 
 def test_a_thin_dendrite_does_not_ring() -> None:
@@ -61,7 +69,9 @@ def test_a_thin_dendrite_does_not_ring() -> None:
     model = cell.discretize(cx.PerBranch(21))
     back = {}
     for method in (cx.BackwardEuler(), cx.Staggered()):
-        v = cx.simulate(model, 5.0, 0.05, [cx.IClamp(cx.at(0, 1.0), 0.0, 9.0, 0.01)], {"v": cx.at(0, 1.0)}, method)["v"]
+        v = cx.simulate(
+            model, 5.0, 0.05, [cx.IClamp(cx.at(0, 1.0), 0.0, 9.0, 0.01)], {"v": cx.at(0, 1.0)}, method
+        )["v"]
         back[type(method).__name__] = -float(jnp.minimum(jnp.diff(v), 0.0).min())
     print(f"largest step back of a rising voltage (mV): {back}")
     assert back["BackwardEuler"] == 0.0
@@ -90,10 +100,6 @@ def test_dense_and_sparse_projections_are_the_same() -> None:
     sparse = fire(two_layers(cx.edges(pairs), weight=weight[pairs[:, 0], pairs[:, 1]]))
     assert float(dense["post"].max()) > -60.0
     np.testing.assert_allclose(dense["post"], sparse["post"], rtol=1e-12)
-    some = fire(two_layers(cx.edges(pairs[:4]), weight=weight[pairs[:4, 0], pairs[:4, 1]]))
-    mask = np.zeros((3, 2, 1))
-    mask[pairs[:4, 0], pairs[:4, 1]] = 1.0
-    np.testing.assert_allclose(some["post"], fire(two_layers(weight=weight * mask))["post"], rtol=1e-12)
 
 
 def test_a_list_of_equal_cells_is_a_population() -> None:
@@ -123,5 +129,7 @@ def test_each_value_reaches_its_place() -> None:
         if source is not None and source.place == "shared" and path.endswith((".g", ".cm", ".ra")):
             wide = wide.widened(path, "branch")
     assert wide.structure != model.structure
-    go = partial(cx.simulate, t1=1.0, dt=0.1, inputs=[cx.IClamp("soma", 0.0, 1.0, 0.5)], record={"v": cx.every_cv()})
+    go = partial(
+        cx.simulate, t1=1.0, dt=0.1, inputs=[cx.IClamp("soma", 0.0, 1.0, 0.5)], record={"v": cx.every_cv()}
+    )
     np.testing.assert_allclose(go(wide)["v"], go(model)["v"], rtol=1e-12)

@@ -10,6 +10,7 @@ from .gating import vtrap as vtrap
 from .hh import HH as HH
 from .leak import Leak as Leak
 from .params import ParamSpec as ParamSpec
+from .params import check_value as check_value
 from .params import param as param
 from .pospischil2008 import CaL as CaL
 from .pospischil2008 import CaT as CaT

@@ -170,6 +170,12 @@ class Measure:
     def __ge__(self, bound: float | str) -> Region:
         return self._where(">=", bound)
 
+    def _joined(self, other: Any) -> Region:
+        # `&` binds more tightly than `<`, so this is what a comparison without parentheses comes to.
+        raise RegionError(f"put parentheses around the comparison: write (…) & ({self} > 100.0)")
+
+    __and__ = __rand__ = __or__ = __ror__ = _joined
+
     def __str__(self) -> str:
         return f"{self.name}()"
 

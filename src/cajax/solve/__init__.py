@@ -7,6 +7,9 @@ from cajax.solve.loop import Adjoint as Adjoint
 from cajax.solve.loop import Checkpointed as Checkpointed
 from cajax.solve.loop import Direct as Direct
 from cajax.solve.loop import loop as loop
+from cajax.solve.sites import Index as Index
+from cajax.solve.sites import spread as spread
+from cajax.solve.sites import take as take
 from cajax.solve.tree import Forest as Forest
 from cajax.solve.tree import Tree as Tree
 from cajax.solve.tree import as_forest as as_forest

@@ -1,4 +1,4 @@
-"""The compiled solve: finds the library beside this package, registers its XLA FFI targets and calls them."""
+"""The compiled kernels: finds the library beside this package, registers its XLA FFI targets and calls them."""
 
 import ctypes
 import importlib.util
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cajax._types import Array, Float
 from cajax.solve.tree import Forest, level_order
 
-DTYPES = {"float32": "cajax_tree_solve_f32", "float64": "cajax_tree_solve_f64"}
+DTYPES = {"float32": "f32", "float64": "f64"}
+TARGETS = ("cajax_tree_solve", "cajax_spread")
 
 CURE = "reinstall where a C++17 compiler is present: pip install --force-reinstall --no-deps cajax"
 
@@ -25,7 +26,8 @@ def available() -> bool:
         if path is None:
             raise OSError("it was not built")
         library = ctypes.CDLL(path)
-        targets = {name: jax.ffi.pycapsule(getattr(library, name)) for name in DTYPES.values()}
+        names = [f"{target}_{short}" for target in TARGETS for short in DTYPES.values()]
+        targets = {name: jax.ffi.pycapsule(getattr(library, name)) for name in names}
     except (OSError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
@@ -52,11 +54,21 @@ def solve(
     Batches come from `vmap`: an operand without the batch axis gets a length of 1 there and is not copied.
     """
     call = jax.ffi.ffi_call(
-        DTYPES[np.dtype(b.dtype).name],
+        _target("cajax_tree_solve", b.dtype),
         jax.ShapeDtypeStruct(b.shape, b.dtype),
         vmap_method="expand_dims",
     )
     return call(a, g, b, **_attributes(forest))
+
+
+def spread(x: Float[Array, "... site"], index: NDArray[np.int32], size: int) -> Float[Array, "... cv"]:
+    """Return zeros `[..., size]` with the entries of `x` added at `index`, in one call on the CPU."""
+    shape = jax.ShapeDtypeStruct((*x.shape[:-1], size), x.dtype)
+    return jax.ffi.ffi_call(_target("cajax_spread", x.dtype), shape)(x, index=index)
+
+
+def _target(name: str, dtype: np.dtype) -> str:
+    return f"{name}_{DTYPES[np.dtype(dtype).name]}"
 
 
 @cache

@@ -64,7 +64,7 @@ def linear_classifier(images: Data) -> float:
     from sklearn.model_selection import GridSearchCV
 
     flat = images.train.reshape(len(images.train), -1)
-    search = GridSearchCV(LogisticRegression(max_iter=5000), {"C": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]})
+    search: Any = GridSearchCV(LogisticRegression(max_iter=5000), {"C": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0]})
     search.fit(flat, images.train_labels)
     return float(search.score(images.test.reshape(len(images.test), -1), images.test_labels))
 

@@ -91,6 +91,7 @@ def fit(
     second Ctrl-C raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model,
     `StoreError` for a checkpoint of another fit, `ParameterError` for arguments that make no sense.
     """
+    _check_kinds(loss, model, free, optimizer)
     _check(steps, batches, save_every, resume, run)
     theta = free.init(model)
     state, history = own(State(theta, optimizer.init(theta))), History()
@@ -208,6 +209,19 @@ def _fault(step: int, out: Report) -> str:
     return (
         f"step {step}: loss {float(out.loss):g} and its gradient are finite, but the optimizer's step is not"
     )
+
+
+def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:
+    if not callable(loss):
+        raise ParameterError(f"fit: loss is a {type(loss).__name__}; give a function of the model")
+    if not hasattr(model, "params") or not hasattr(model, "replace"):
+        raise ParameterError(
+            f"fit needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
+        )
+    if not isinstance(free, Free):
+        raise ParameterError(f"fit: free is a {type(free).__name__}; write Free({{'*.hh.gna': positive()}})")
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise ParameterError(f"fit: optimizer is {optimizer!r}; give one of optax, such as optax.adam(1e-2)")
 
 
 def _check(steps: Any, batches: Any, save_every: int | None, resume: bool | None, run: Any) -> None:

@@ -19,14 +19,16 @@ def cell_loss(
     seed: int, method: cx.Staggered | cx.BackwardEuler
 ) -> tuple[Callable[[Params], jax.Array], Params]:
     """A smooth number from a run of a random cell with a clamp and a waveform, and the parameters it depends on."""
-    model = random_cell(np.random.default_rng(seed), channels=2 + (seed > 0)).discretize(cx.PerBranch(1))
+    cell = random_cell(np.random.default_rng(seed), channels=2 + (seed > 0))
+    model = cell.discretize(cx.PerBranch(1))
+    sodium = next(paint.label for paint in cell.paints if paint.name == "na")
     weight = noise(model, seed)
     wave = cx.Current("apical", 0.05 * np.sin(np.arange(9.0)), 0.3)
 
     def loss(params: Params) -> jax.Array:
         clamp = cx.IClamp("soma", params["delay"], params["dur"], params["amp"])
         model_ = model.replace({k: v for k, v in params.items() if k in model.params})
-        record = {"v": cx.every_cv(), "i": "soma.leak.i", "m": "soma.na.m"}
+        record = {"v": cx.every_cv(), "i": "soma.leak.i", "m": cx.Probe(cx.every_cv(sodium), "na.m")}
         sol = cx.simulate(model_, 2.0, 0.05, [clamp, wave], record, method, adjoint=cx.Checkpointed())
         return jnp.mean(weight * (sol["v"] / 50) ** 2) + jnp.mean(sol["m"] ** 2) + jnp.mean(sol["i"] * 1e2)
 

@@ -10,7 +10,7 @@ from cajax.tasks import digits as task
 from cajax.tasks.digits_run import optimizer, reader, reset_membranes, train
 from cajax.train import fit
 
-SMALL = task.Settings(hidden=3, dendrites=2, t1=1.0, readout=0.5, epochs=1, batch=16)
+SMALL = task.Settings(hidden=3, t1=1.0, readout=0.5, epochs=1, batch=16)
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,15 @@ def test_the_split_is_fixed_stratified_and_disjoint(images):
     np.testing.assert_array_equal(images.test, again.test)
     share = np.bincount(images.test_labels) / np.bincount(images.train_labels)
     assert np.abs(share - 0.25).max() < 0.01
-    assert 0 <= images.train.min() and images.train.max() == 1
+    assert images.train.min() >= 0 and images.train.max() == 1
 
 
 def test_the_network_is_made_of_what_it_says(model):
     sizes = {layout.name: layout.size for layout in model.structure.layouts}
     assert sizes == {"pixels": 64, "hidden": 3, "digits": 10}
     covered = {m.name: len(m.index) for m in model.structure.mechanisms}
-    assert covered["hidden.hh"] == 3 * 3  # soma and both dendrites of three cells
-    assert task.free().count(model) - task.free(membranes=False).count(model) == 3 * 9 + 10
+    assert covered["hidden.hh"] == 3 * 6  # soma and five dendrites of three cells
+    assert task.free().count(model) - task.free(membranes=False).count(model) == 3 * 18 + 10
 
 
 def test_every_trained_parameter_has_a_gradient(images, model):

@@ -10,7 +10,7 @@ from ..cell import Cell
 from ..distributions import each
 from ..mech import HH, Graded, Leak
 from ..model import Model
-from ..morph import Branch, Morphology, PerBranch, cylinder, every_cv
+from ..morph import Morphology, PerBranch, cylinder, every_cv, pyramidal, tag
 from ..network import Network
 from ..protocol import IClamp
 from ..simulate import Solution, simulate
@@ -24,15 +24,16 @@ CLASSES = 10
 class Settings:
     """Everything that decides a run: sizes, times (ms), drive (nA), first weights (µS), training."""
 
-    hidden: int = 32
-    dendrites: int = 4
+    hidden: int = 64
+    shape: int = 3
+    tips: int = 4
     t1: float = 10.0
     dt: float = 0.1
     readout: float = 3.0
     drive: float = 0.2
-    input_weight: float = 5e-5
-    output_weight: float = 2e-3
-    epochs: int = 40
+    input_weight: float = 2.5e-5
+    output_weight: float = 1e-4
+    epochs: int = 50
     batch: int = 32
     rate: float = 0.03
     seed: int = 0
@@ -63,14 +64,9 @@ def data() -> Data:
     return Data(train, train_labels, test, test_labels)
 
 
-def star(dendrites: int, length: float = 100.0, radius: float = 1.0, soma: float = 10.0) -> Morphology:
-    """Return a soma (a cylinder as long as wide, `soma` µm in radius) with equal dendrites all around its middle."""
-    branches = [Branch(np.array([[-soma, 0, 0, soma], [soma, 0, 0, soma]]), tag="soma")]
-    for angle in 2 * np.pi * np.arange(dendrites) / dendrites:
-        way = np.array([np.cos(angle), np.sin(angle), 0.0])
-        rod = np.stack([np.append(r * way, radius) for r in (soma, soma + length)])
-        branches.append(Branch(rod, 0, 0.5, "basal"))
-    return Morphology.of(branches)
+def shape(settings: Settings) -> Morphology:
+    """Return the shape that all hidden cells share: a small pyramidal cell, soma, basal and apical dendrites."""
+    return pyramidal(settings.shape, tips=settings.tips, stems=2, scale=0.5, axon=False)
 
 
 def network(settings: Settings) -> Model:
@@ -82,16 +78,17 @@ def network(settings: Settings) -> Model:
     rng = np.random.default_rng(settings.seed)
     s = settings
     receptor = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
-    pyramid = Cell(star(s.dendrites)).paint("all", hh=HH())
+    pyramid = Cell(shape(s)).label(dendrites=~tag("soma")).paint("all", hh=HH())
     readout = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
 
-    def weights(mean: float, *shape: int) -> np.ndarray:
-        return mean * rng.lognormal(0.0, 0.3, shape)
+    def weights(mean: float, *size: int) -> np.ndarray:
+        return mean * rng.lognormal(0.0, 0.6, size)
 
-    onto, out = (SIDE * SIDE, s.hidden, s.dendrites), (s.hidden, CLASSES)
+    dendrites = sum(t != "soma" for t in shape(s).tags)
+    onto, out = (SIDE * SIDE, s.hidden, dendrites), (s.hidden, CLASSES)
     net = Network().add("pixels", receptor, SIDE * SIDE).add("hidden", pyramid, s.hidden)
     net = net.add("digits", readout, CLASSES)
-    at: Any = {"at": every_cv("basal")}
+    at: Any = {"at": every_cv("dendrites")}
     for name, e_in, e_out in (("exc", 0.0, 0.0), ("inh", -80.0, -130.0)):
         w_in, w_out = weights(s.input_weight, *onto), weights(s.output_weight, *out)
         net = net.connect("pixels", "hidden", Graded(e=e_in, k=0.5), weight=w_in, name=name, **at)

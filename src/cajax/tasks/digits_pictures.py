@@ -8,7 +8,7 @@ import numpy as np
 from .. import plot
 from ..model import Model
 from ..train import History
-from .digits import Data, Settings, show, star
+from .digits import Data, Settings, shape, show
 
 
 def _smooth(x: Any, width: int) -> np.ndarray:
@@ -58,19 +58,23 @@ def _traces(settings: Settings, images: Data, before: Model, after: Model) -> An
     return figure
 
 
-def _cells(before: Model, after: Model, settings: Settings) -> Any:
+def _cells(axes: Any, before: Model, after: Model, settings: Settings) -> Any:
     """Draw hidden cells, each branch coloured by the factor by which training changed its sodium conductance."""
     start = float(before.params["hidden.all.hh.gna"])
     change = np.log2(np.asarray(after.params["hidden.all.hh.gna"]).reshape(-1, settings.hidden) / start)
     limit = float(np.abs(change).max())
-    shown = min(8, settings.hidden)
-    figure, axes = plot.subplots(2, 4, figsize=(9.0, 5.0))
     lines = None
-    for k, ax in enumerate(axes.ravel()):
+    for k, ax in enumerate(axes):
         ax.set_axis_off()
-        if k < shown:
-            lines = plot.draw_cell(ax, star(settings.dendrites), change[:, k], "coolwarm", (-limit, limit))
+        if k < settings.hidden:
+            lines = plot.draw_cell(ax, shape(settings), change[:, k], "coolwarm", (-limit, limit))
             ax.set_title(f"hidden cell {k}", fontsize=8)
+    return lines
+
+
+def _all_cells(before: Model, after: Model, settings: Settings) -> Any:
+    figure, axes = plot.subplots(2, 6, figsize=(9.0, 5.0))
+    lines = _cells(axes.ravel(), before, after, settings)
     figure.colorbar(lines, ax=axes, label="learned change of $g_{Na}$ (log2)")
     return figure
 
@@ -93,4 +97,4 @@ def draw(
     plot.save(figure, folder / "confusion.png")
     plot.save(_mistakes(images, answers), folder / "misread.png")
     plot.save(_traces(settings, images, before, after), folder / "traces.png")
-    plot.save(_cells(before, after, settings), folder / "cells.png")
+    plot.save(_all_cells(before, after, settings), folder / "cells.png")

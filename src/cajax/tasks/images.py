@@ -10,10 +10,10 @@ import numpy as np
 class Distortion:
     """Standard deviations of a random rotation (radians), scaling (log), shift (pixels) and pixel noise."""
 
-    rotation: float = 0.15
-    scaling: float = 0.08
-    shift: float = 0.5
-    noise: float = 0.05
+    rotation: float = 0.08
+    scaling: float = 0.04
+    shift: float = 0.25
+    noise: float = 0.03
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return distorted copies of `images` [image, row, column] with values in 0..1, by bilinear interpolation."""

@@ -89,9 +89,9 @@ class IClamp(Input):
             )
 
 
-def _sample(values: Array, every: Array, t: Array, dt: Array) -> Array:
-    """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at the middle of the step."""
-    x = jnp.clip((t + 0.5 * dt) / every, 0.0, values.shape[0] - 1.0)
+def _sample(values: Array, every: Array, t: Array) -> Array:
+    """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at `t` ms."""
+    x = jnp.clip(t / every, 0.0, values.shape[0] - 1.0)
     i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
     low = jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
     high = jax.lax.dynamic_index_in_dim(values, jnp.minimum(i + 1, values.shape[0] - 1), keepdims=False)
@@ -112,7 +112,7 @@ class Current(Input):
         _check_waveform("Current", self.values, self.dt)
 
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
-        return _sample(self.values, self.dt, t, dt), None, None
+        return _sample(self.values, self.dt, t + 0.5 * dt), None, None
 
     def check(self, t1: float) -> None:
         return None
@@ -139,9 +139,12 @@ class VClamp(Input):
             raise ParameterError(f"VClamp rs = {rs} Mohm must be positive")
         if self.dt is not None:
             _check_waveform("VClamp", self.v, self.dt)
+        elif np.ndim(self.v) > 1:
+            raise ParameterError(f"VClamp v has shape {np.shape(self.v)}; give dt=… (ms) for a waveform")
 
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
-        v = self.v if self.dt is None else _sample(self.v, self.dt, t, dt)
+        # The held voltage is the one at the end of the step, so that is when the command is read.
+        v = self.v if self.dt is None else _sample(self.v, self.dt, t + dt)
         return None, 1.0 / self.rs, v
 
     def check(self, t1: float) -> None:

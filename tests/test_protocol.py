@@ -48,7 +48,7 @@ def test_waveform_is_interpolated_and_held():
 def test_voltage_clamp_is_a_conductance():
     i, g, e = drive(cx.VClamp("soma", "-0.02 V", rs="1 kohm"), 0.0, 0.1)
     assert i is None and float(g) == pytest.approx(1e3) and float(e) == pytest.approx(-20.0)
-    _, _, e = drive(cx.VClamp("soma", [-70.0, -50.0], dt=1.0), 0.4, 0.2)
+    _, _, e = drive(cx.VClamp("soma", [-70.0, -50.0], dt=1.0), 0.25, 0.25)
     assert float(e) == pytest.approx(-60.0)
 
 

@@ -63,8 +63,8 @@ def test_suffix_in_capitals(tmp_path: Path):
 @pytest.mark.parametrize(("name", "limit"), [("morph_ca1_n120.swc", 0.15), ("n140.swc", 0.5)])
 def test_reading_is_quick(shared: Path, name: str, limit: float):
     def seconds() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         discretize(read_morphology(shared / "morphologies" / "ca1" / name), PerBranch(4), 100.0, 1.0)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(seconds() for _ in range(3)) < limit

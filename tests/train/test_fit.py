@@ -38,7 +38,8 @@ def test_it_finds_the_minimum(model, capfd):
     assert (history.steps, history.stopped, history.cut) == (250, "finished", [])
     assert history.losses[0] == pytest.approx(simple(model))
     assert len(history.grad_norms) == len(history.seconds) == 250
-    assert capfd.readouterr() == ("", "")
+    shown = capfd.readouterr()
+    assert shown == ("", "") or sum(history.seconds) > 2  # a slow machine is told how long it will take
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(model))  # only our own copies are given away
 
 
@@ -146,7 +147,7 @@ def test_ctrl_c_ends_the_step_and_says_how_to_go_on(tmp_path, capfd, uninterrupt
     _, history = fit(*arguments, 40, **options, run=tmp_path, callback=press)
     assert (history.steps, history.stopped) == (12, "interrupted")
     assert signal.getsignal(signal.SIGINT) is before
-    (line,) = capfd.readouterr().err.splitlines()
+    *_, line = capfd.readouterr().err.splitlines()
     assert line == f"interrupted after step 12 of 40; make the same call with run='{tmp_path}' to go on"
     fitted, history = fit(*arguments, 40, **options, run=tmp_path)
     assert history.stopped == "finished"

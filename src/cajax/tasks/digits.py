@@ -29,7 +29,7 @@ class Settings:
     tips: int = 4
     t1: float = 10.0
     dt: float = 0.1
-    readout: float = 3.0
+    readout: float = 6.0
     drive: float = 0.2
     input_weight: float = 2.5e-5
     output_weight: float = 1e-4
@@ -92,7 +92,7 @@ def network(settings: Settings) -> Model:
     for name, e_in, e_out in (("exc", 0.0, 0.0), ("inh", -80.0, -130.0)):
         w_in, w_out = weights(s.input_weight, *onto), weights(s.output_weight, *out)
         net = net.connect("pixels", "hidden", Graded(e=e_in, k=0.5), weight=w_in, name=name, **at)
-        net = net.connect("hidden", "digits", Graded(e=e_out, k=0.25), weight=w_out, name=name)
+        net = net.connect("hidden", "digits", Graded(e=e_out, k=0.05), weight=w_out, name=name)
     return net.discretize(PerBranch(1))
 
 

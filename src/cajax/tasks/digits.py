@@ -33,7 +33,7 @@ class Settings:
     drive: float = 0.2
     input_weight: float = 2.5e-5
     output_weight: float = 1e-4
-    epochs: int = 50
+    epochs: int = 40
     batch: int = 32
     rate: float = 0.03
     seed: int = 0

@@ -142,7 +142,7 @@ def run(settings: Settings, runs: Path = Path("runs"), resume: Path | None = Non
         "seconds_per_step": float(np.median(history.seconds)),
     }
     write_json(folder / "metrics.json", metrics)
-    draw(folder, settings, images, before, after, history, control_history, answers, metrics)
+    draw(folder, settings, images, (before, after), (history, control_history), answers, metrics)
     report(say, folder, metrics)
     return metrics
 

@@ -94,6 +94,11 @@ def main() -> None:
     except CajaxError as error:
         print(f"cajax: {error}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cajax"):
+            raise
+        print(f"cajax: this needs the package {error.name}; pip install 'cajax[train]'", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("cajax: interrupted", file=sys.stderr)
         sys.exit(130)

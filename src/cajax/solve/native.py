@@ -84,6 +84,7 @@ def _attributes(forest: Forest) -> dict[str, NDArray[np.int32]]:
         "parent": np.concatenate([tree.parent for tree in forest]),
         "cv": np.concatenate([tree.cv for tree in forest]),
         "order": np.concatenate([level_order(tree) for tree in forest]),
+        "slot": np.concatenate([np.argsort(tree.cv)[-tree.n_cv :].astype(np.int32) for tree in forest]),
         "nodes": np.array([tree.n_nodes for tree in forest], np.int32),
         "lanes": np.array([tree.lanes for tree in forest], np.int32),
     }

@@ -17,6 +17,8 @@ struct Tree {
   const std::int32_t* parent = nullptr;  // [nodes], parent < own index, -1 for a root
   const std::int32_t* cv = nullptr;      // [nodes], -1 for a massless junction
   const std::int32_t* order = nullptr;   // [nodes], level by level from the roots, else as numbered
+  const std::int32_t* slot = nullptr;    // [cvs], the node that carries each CV
+  std::int64_t cvs = 0;
 };
 
 // Nodes per cache line: a line of a column is used up before the next column's is fetched.
@@ -79,13 +81,8 @@ struct Square {
   }
 };
 
-// Whether nodes k..k+3 exist, none is a junction, and they are neighbours in a column.
-CAJAX_INLINE bool consecutive(const Tree& tree, const std::int32_t* entry, std::int64_t k, std::int64_t end) {
-  if (tree.lanes != 1 || k + 4 > end) return false;
-  if (!entry) return true;
-  const std::int32_t at = entry[k];
-  return at >= 0 && entry[k + 1] == at + 1 && entry[k + 2] == at + 2 && entry[k + 3] == at + 3;
-}
+// The record of entry c of a column: `slot` null means that of node c itself.
+CAJAX_INLINE std::int64_t record(const std::int32_t* slot, std::int64_t c) { return slot ? slot[c] : c; }
 
 // Reads the entry of every node and column into field[k * kFields * W + column], 0 at junctions.
 template <typename T, int W>
@@ -108,22 +105,29 @@ CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Column
     }
     return;
   }
-  for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
-    const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
+  // Entries are neighbours in a column, wherever in the scratch their nodes' records lie.
+  const std::int32_t* slot = entry ? tree.slot : nullptr;
+  const std::int64_t entries = entry ? tree.cvs : tree.nodes;
+  for (std::int64_t k = 0; entry && k < tree.nodes; ++k) {
+    if (entry[k] < 0) Row<T, W>{}.write(field + k * kStride);
+  }
+  for (std::int64_t begin = 0; begin < entries; begin += kRun<T>) {
+    const std::int64_t end = std::min(begin + kRun<T>, entries);
     for (int j = 0; j < W; j += kStep) {
-      for (std::int64_t k = begin; k < end;) {
-        const std::int64_t at = place(tree, entry, k);
-        T* to = field + k * kStride + j;
-        if (kStep == 4 && consecutive(tree, entry, k, end)) {
+      for (std::int64_t c = begin; c < end;) {
+        if (kStep == 4 && tree.lanes == 1 && c + 4 <= end) {
           Square<T> square;
-          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from.start[j + i] + at, sizeof(square.at[i]));
+          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from.start[j + i] + c, sizeof(square.at[i]));
           square.transpose();
-          for (int i = 0; i < 4; ++i) std::memcpy(to + i * kStride, square.at[i], sizeof(square.at[i]));
-          k += 4;
+          for (int i = 0; i < 4; ++i) {
+            std::memcpy(field + record(slot, c + i) * kStride + j, square.at[i], sizeof(square.at[i]));
+          }
+          c += 4;
           continue;
         }
-        for (int i = 0; i < kStep; ++i) to[i] = at < 0 ? T(0) : from.start[j + i][at];
-        k += 1;
+        T* to = field + record(slot, c) * kStride + j;
+        for (int i = 0; i < kStep; ++i) to[i] = from.start[j + i][c * tree.lanes];
+        c += 1;
       }
     }
   }
@@ -142,23 +146,24 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
     }
     return;
   }
-  for (std::int64_t begin = 0; begin < tree.nodes; begin += kRun<T>) {
-    const std::int64_t end = std::min(begin + kRun<T>, tree.nodes);
+  for (std::int64_t begin = 0; begin < tree.cvs; begin += kRun<T>) {
+    const std::int64_t end = std::min(begin + kRun<T>, tree.cvs);
     for (int j = 0; j < to.count; j += kStep) {
       const int columns = std::min(kStep, to.count - j);
-      for (std::int64_t k = begin; k < end;) {
-        const std::int64_t at = place(tree, tree.cv, k);
-        const T* from = field + k * kStride + j;
-        if (kStep == 4 && columns == 4 && consecutive(tree, tree.cv, k, end)) {
+      for (std::int64_t c = begin; c < end;) {
+        if (kStep == 4 && columns == 4 && tree.lanes == 1 && c + 4 <= end) {
           Square<T> square;
-          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from + i * kStride, sizeof(square.at[i]));
+          for (int i = 0; i < 4; ++i) {
+            std::memcpy(square.at[i], field + tree.slot[c + i] * kStride + j, sizeof(square.at[i]));
+          }
           square.transpose();
-          for (int i = 0; i < 4; ++i) std::memcpy(to.start[j + i] + at, square.at[i], sizeof(square.at[i]));
-          k += 4;
+          for (int i = 0; i < 4; ++i) std::memcpy(to.start[j + i] + c, square.at[i], sizeof(square.at[i]));
+          c += 4;
           continue;
         }
-        for (int i = 0; at >= 0 && i < std::min(columns, kStep); ++i) to.start[j + i][at] = from[i];
-        k += 1;
+        const T* from = field + tree.slot[c] * kStride + j;
+        for (int i = 0; i < columns; ++i) to.start[j + i][c * tree.lanes] = from[i];
+        c += 1;
       }
     }
   }

@@ -163,14 +163,14 @@ struct Forest {
   std::int64_t edges = 0;    // nodes times lanes, all trees
 };
 
-ffi::Error read_forest(Table parent, Table cv, Table order, Table nodes, Table lanes, Forest& forest) {
+ffi::Error read_forest(Table parent, Table cv, Table order, Table slot, Table nodes, Table lanes, Forest& forest) {
   if (parent.size() != cv.size() || parent.size() != order.size() || nodes.size() != lanes.size()) {
     return ffi::Error::InvalidArgument("tree solve: the tables of nodes or of trees differ in length");
   }
-  std::int64_t base = 0;
+  std::int64_t base = 0, first_cv = 0;
   const std::int64_t total = static_cast<std::int64_t>(parent.size());
   for (std::size_t t = 0; t < nodes.size(); ++t) {
-    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base};
+    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base, nullptr, 0};
     if (tree.nodes < 1 || tree.lanes < 1 || base + tree.nodes > total) {
       return ffi::Error::InvalidArgument("tree solve: node counts do not fit the parent table");
     }
@@ -181,6 +181,13 @@ ffi::Error read_forest(Table parent, Table cv, Table order, Table nodes, Table l
       fits &= (tree.parent[k] >= -1) & (tree.parent[k] < k) & (tree.cv[k] >= -1) & (tree.cv[k] < cvs);
       fits &= (tree.order[k] >= 0) & (tree.order[k] < tree.nodes);
     }
+    if (first_cv + cvs > static_cast<std::int64_t>(slot.size())) {
+      return ffi::Error::InvalidArgument("tree solve: the table of slots is too short");
+    }
+    tree.cvs = cvs;
+    tree.slot = slot.begin() + first_cv;
+    first_cv += cvs;
+    for (std::int64_t c = 0; c < cvs; ++c) fits &= (tree.slot[c] >= 0) & (tree.slot[c] < tree.nodes);
     if (!fits) return ffi::Error::InvalidArgument("tree solve: a node or CV index is out of range");
     forest.trees.push_back(tree);
     forest.cvs.push_back(cvs);
@@ -194,10 +201,11 @@ ffi::Error read_forest(Table parent, Table cv, Table order, Table nodes, Table l
 
 template <ffi::DataType kType>
 ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kType> b,
-                      ffi::ResultBuffer<kType> x, Table parent, Table cv, Table order, Table nodes, Table lanes) {
+                      ffi::ResultBuffer<kType> x, Table parent, Table cv, Table order, Table slot, Table nodes,
+                      Table lanes) {
   using T = ffi::NativeType<kType>;
   Forest forest;
-  ffi::Error bad = read_forest(parent, cv, order, nodes, lanes, forest);
+  ffi::Error bad = read_forest(parent, cv, order, slot, nodes, lanes, forest);
   if (bad.failure()) return bad;
 
   Problem<T> problem{a.typed_data(), g.typed_data(), b.typed_data(), x->typed_data(), {}, {}, {}, {}, {}, 1};
@@ -239,6 +247,7 @@ ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kT
                                     .Attr<cajax::Table>("parent")    \
                                     .Attr<cajax::Table>("cv")        \
                                     .Attr<cajax::Table>("order")     \
+                                    .Attr<cajax::Table>("slot")      \
                                     .Attr<cajax::Table>("nodes")     \
                                     .Attr<cajax::Table>("lanes"))
 

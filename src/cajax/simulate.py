@@ -1,7 +1,7 @@
 """`simulate`: the one function that runs a model, and the `Solution` that it returns."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -13,8 +13,8 @@ from jax.core import Tracer
 
 from . import units
 from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
-from ._types import Array, Float, Int
-from .bind import Place, bind
+from ._types import Array, Bool, Float
+from .bind import Physics, Place, bind
 from .model import Model, Structure, soma_of
 from .probe import observers
 from .protocol import Input
@@ -26,14 +26,14 @@ class Solution(eqx.Module):
     """What a run returns.
 
     `sol["v"]` is a recording `[time]`, or `[time, site…]` for several sites; `sol.ts` [time] ms has round(t1/dt) + 1
-    entries, the first at the start; `sol.state` restarts the run exactly; `sol.steps_ok` counts the steps before the
-    voltage first became NaN or infinite (all of them in a good run).
+    entries, the first at the start; `sol.state` restarts the run exactly; `sol.finite` tells whether every
+    voltage stayed finite.
     """
 
     ts: Float[Array, "time"]
     records: dict[str, Float[Array, "time ..."]]
     state: State
-    steps_ok: Int[Array, ""]
+    finite: Bool[Array, ""]
 
     def __getitem__(self, name: str) -> Float[Array, "time ..."]:
         if name not in self.records:
@@ -105,25 +105,40 @@ def _run(
     n: int,
     levels: int,
 ) -> Solution:
-    physics = bind(model)
-    structure = model.structure
-    placed = _placed(structure, inputs)
-    dt = dt.astype(physics.v0.dtype)
-    first = initial(physics, dt) if state is None else _restarted(state, dt)
+    step, physics, first = _start(model, inputs, state, dt, method)
     # Without the barrier XLA folds the constant start into the loop and rounds otherwise than in a continued run.
     first = jax.lax.optimization_barrier(first)
-    observe = observers(structure, physics, method, dict(record))
-
-    def step(carry: tuple[State, Array]) -> tuple[tuple[State, Array], dict[str, Array]]:
-        now, ok = carry
-        new = advance(physics, structure.forest, placed, method, now)
-        finite = jnp.isfinite(jnp.sum(jax.lax.stop_gradient(new.v)))
-        return (new, ok + finite.astype(ok.dtype)), observe(now)
-
-    (last, ok), records = loop(step, (first, jnp.zeros((), jnp.int32)), n, levels)
+    observe = observers(model.structure, physics, method, dict(record))
+    last, records = loop(lambda now: (step(now), observe(now)), first, n, levels)
     records = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), records, observe(last))
     ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
-    return Solution(ts, records, last, ok)
+    # A voltage that is not finite never comes back: its cell's system is not finite from then on.
+    return Solution(ts, records, last, jnp.isfinite(last.v).all())
+
+
+def _start(
+    model: Model, inputs: tuple[Input, ...], state: State | None, dt: Float[Array, ""], method: Method
+) -> tuple[Callable[[State], State], Physics, State]:
+    """Return the step of a run, its physics and its first state."""
+    physics = bind(model)
+    placed = _placed(model.structure, inputs)
+    dt = dt.astype(physics.v0.dtype)
+    first = initial(physics, dt) if state is None else _restarted(state, dt)
+    return lambda now: advance(physics, model.structure.forest, placed, method, now), physics, first
+
+
+@partial(jax.jit, static_argnames="method")
+def _last_good(
+    model: Model, inputs: tuple[Input, ...], state: State | None, dt: Array, n: int, *, method: Method
+) -> tuple[State, State]:
+    """Run up to the first step that is not finite; return the states before and after it."""
+    step, _, first = _start(model, inputs, state, dt, method)
+    before, after = jax.lax.while_loop(
+        lambda pair: jnp.isfinite(pair[1].v).all() & (pair[1].n - first.n < n),
+        lambda pair: (pair[1], step(pair[1])),
+        (first, step(first)),
+    )
+    return before, after
 
 
 def _restarted(state: State, dt: Array) -> State:
@@ -149,7 +164,7 @@ def simulate(
     `inputs`: clamps and currents, their times counted from t = 0 of the first run. `record`: name → place or `Probe`
     (default: "v" at every soma). `state`: continue from `sol.state` instead of from rest. `adjoint`: how the reverse
     pass stores the run. With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or
-    `vmap` nothing can be raised, so look at `sol.steps_ok` (`fit` does).
+    `vmap` nothing can be raised, so look at `sol.finite`.
 
     Works under `jax.jit`, `grad`, `jvp`, `vmap`; a changed parameter value or amplitude never recompiles.
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
@@ -181,8 +196,10 @@ def simulate(
         levels=adjoint.levels(n, _batch((model, inputs, state)) * state_bytes),
     )
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
-    if throw and not _is_traced(model, inputs, state, solution.steps_ok) and int(solution.steps_ok) < n:
-        raise _diagnosis(run, model, state, dt, int(solution.steps_ok))
+    if throw and not _is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
+        raise _diagnosis(
+            model, *_last_good(model, inputs, state, jnp.asarray(dt, dtype=float), n, method=method)
+        )
     return solution
 
 
@@ -235,21 +252,16 @@ def _check_state(state: Any, shapes: State) -> None:
         )
 
 
-def _diagnosis(run: Any, model: Model, state: State | None, dt: float, ok: int) -> NonFiniteError:
-    """Run again up to the last good step and name the CV with the most extreme voltage there."""
-    last = run(state, jnp.asarray(dt, dtype=float), n=ok).state if ok else state
-    start = 0.0 if state is None else float(state.t)
-    where = ""
+def _diagnosis(model: Model, before: State, after: State) -> NonFiniteError:
+    """Name a parameter that is not finite, or else the CV with the most extreme voltage before the bad step."""
     bad = [path for path, value in model.params.items() if not np.isfinite(np.asarray(value)).all()]
-    if bad:
-        where = f": parameter '{bad[0]}' is not finite"
-    elif last is not None:
-        v = np.asarray(last.v)
-        where = f", first at {describe(model.structure, int(np.abs(v - np.median(v)).argmax()))}"
-        where += f" (at {v[np.abs(v - np.median(v)).argmax()]:.4g} mV one step before)"
+    v = np.asarray(before.v)
+    worst = int(np.abs(v - np.median(v)).argmax())
+    where = f", first at {describe(model.structure, worst)} (at {v[worst]:.4g} mV one step before)"
     return NonFiniteError(
-        f"the voltage became NaN or infinite at t = {start + (ok + 1) * dt:.6g} ms{where}; check the parameters and"
-        " amplitudes there, or take a smaller dt"
+        f"the voltage became NaN or infinite at t = {float(after.t):.6g} ms"
+        + (f": parameter '{bad[0]}' is not finite" if bad else where)
+        + "; check the parameters and amplitudes there, or take a smaller dt"
     )
 
 

@@ -33,7 +33,7 @@ class Staggered:
 
 Method = BackwardEuler | Staggered
 
-
+# γ of Alexander's L-stable second-order step, see `advance`.
 _DAMPED = 1.0 - 0.5**0.5
 
 

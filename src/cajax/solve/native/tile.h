@@ -19,6 +19,7 @@ struct Tree {
   const std::int32_t* order = nullptr;   // [nodes], level by level from the roots, else as numbered
   const std::int32_t* slot = nullptr;    // [cvs], the node that carries each CV
   std::int64_t cvs = 0;
+  bool branched = false;  // level by level is another order than as numbered
 };
 
 // Nodes per cache line: a line of a column is used up before the next column's is fetched.
@@ -169,9 +170,42 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
   }
 }
 
+// A single column of a branched tree, level by level: the nodes of different branches overlap in the pipeline, and no
+// branch depends on the shape of the tree. The arithmetic is that of `eliminate` and `substitute`, in the same order.
+template <typename T>
+CAJAX_INLINE void solve_column(const Tree& tree, const T* a, const T* g, const T* b, T* x, T* scratch) {
+  const std::int64_t n = tree.nodes, lanes = tree.lanes;
+  T *s = scratch, *y = scratch + n, *w = scratch + 2 * n;
+  std::fill(s, s + 2 * n, T(0));
+  for (std::int64_t c = 0; c < tree.cvs; ++c) {
+    s[tree.slot[c]] = a[c * lanes];
+    y[tree.slot[c]] = b[c * lanes];
+  }
+  for (std::int64_t i = n - 1; i >= 0; --i) {
+    const std::int64_t k = tree.order[i], p = tree.parent[k];
+    if (p < 0) {
+      y[k] = y[k] * (T(1) / s[k]);
+      continue;
+    }
+    const T conductance = g[k * lanes], r = T(1) / (s[k] + conductance);
+    w[k] = conductance * r;
+    s[p] = s[p] + conductance * s[k] * r;
+    y[p] = y[p] + w[k] * y[k];
+    y[k] = y[k] * r;
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t k = tree.order[i], p = tree.parent[k];
+    if (p >= 0) y[k] = y[k] + w[k] * y[p];
+  }
+  for (std::int64_t c = 0; c < tree.cvs; ++c) x[c * lanes] = y[tree.slot[c]];
+}
+
 template <typename T, int W>
 CAJAX_INLINE void solve_tile(const Tree& tree, const Columns<const T*, W>& a, const Columns<const T*, W>& g,
                              const Columns<const T*, W>& b, const Columns<T*, W>& x, T* records) {
+  if constexpr (W == 1) {
+    if (tree.branched) return solve_column<T>(tree, a.start[0], g.start[0], b.start[0], x.start[0], records);
+  }
   load<T, W>(tree, tree.cv, a, records);
   load<T, W>(tree, nullptr, g, records + W);
   load<T, W>(tree, tree.cv, b, records + 2 * W);

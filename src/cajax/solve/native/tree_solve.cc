@@ -170,7 +170,7 @@ ffi::Error read_forest(Table parent, Table cv, Table order, Table slot, Table no
   std::int64_t base = 0, first_cv = 0;
   const std::int64_t total = static_cast<std::int64_t>(parent.size());
   for (std::size_t t = 0; t < nodes.size(); ++t) {
-    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base, nullptr, 0};
+    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base, nullptr, 0, false};
     if (tree.nodes < 1 || tree.lanes < 1 || base + tree.nodes > total) {
       return ffi::Error::InvalidArgument("tree solve: node counts do not fit the parent table");
     }
@@ -178,6 +178,7 @@ ffi::Error read_forest(Table parent, Table cv, Table order, Table slot, Table no
     for (std::int64_t k = 0; k < tree.nodes; ++k) cvs += tree.cv[k] >= 0;
     bool fits = true;
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
+      tree.branched |= tree.order[k] != k;
       fits &= (tree.parent[k] >= -1) & (tree.parent[k] < k) & (tree.cv[k] >= -1) & (tree.cv[k] < cvs);
       fits &= (tree.order[k] >= 0) & (tree.order[k] < tree.nodes);
     }

@@ -70,15 +70,17 @@ def shape(settings: Settings) -> Morphology:
 
 
 def network(settings: Settings) -> Model:
-    """Return the network before training: 64 receptors → hidden cells, each input onto every dendrite → 10 readouts.
+    """Return the network before training: 64 receptors → hidden cells → 10 readouts, each input onto every dendrite.
 
-    The receptors signal by graded potentials, as photoreceptors and bipolar cells do; the hidden cells have
-    Hodgkin–Huxley channels in soma and dendrites. Every connection has an excitatory and an inhibitory conductance.
+    The receptors signal by graded potentials, as photoreceptors and bipolar cells do. The hidden cells have
+    Hodgkin–Huxley channels in soma and dendrites, in densities that differ at random from branch to branch, for nobody
+    can measure them: training has to find the ones that serve. Every connection has an excitatory and an inhibitory
+    conductance.
     """
     rng = np.random.default_rng(settings.seed)
     s = settings
     receptor = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
-    pyramid = Cell(shape(s)).label(dendrites=~tag("soma")).paint("all", hh=HH())
+    pyramid = Cell(shape(s)).label(dendrites=~tag("soma")).paint("all", hh=_unknown_membranes(s))
     readout = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
 
     def weights(mean: float, *size: int) -> np.ndarray:
@@ -96,10 +98,21 @@ def network(settings: Settings) -> Model:
     return net.discretize(PerBranch(1))
 
 
+def _unknown_membranes(settings: Settings) -> HH:
+    """Return channels whose densities are drawn for every branch of every cell from the ranges of Deistler et al. 2025.
+
+    Source: doi 10.1038/s41592-025-02895-w, where they are the bounds of the same parameters (S/cm²).
+    """
+    rng = np.random.default_rng((settings.seed, 1))
+    count = settings.hidden * len(shape(settings).parent)
+    ranges = {"gna": (0.05, 0.5), "gk": (0.01, 0.1), "gl": (1e-4, 1e-3)}
+    return HH(**{name: each("cv", rng.uniform(lo, hi, count)) for name, (lo, hi) in ranges.items()})
+
+
 SYNAPSES = {"*.weight": positive()}
 MEMBRANES = {
-    "hidden.*.gna": each("cv", bounded(0.01, 0.5)),
-    "hidden.*.gk": each("cv", bounded(0.003, 0.15)),
+    "hidden.*.gna": each("cv", bounded(0.02, 0.6)),
+    "hidden.*.gk": each("cv", bounded(0.005, 0.15)),
     "hidden.*.gl": each("cv", bounded(3e-5, 3e-3)),
     "digits.*.leak.g": each("cell", bounded(3e-5, 3e-3)),
 }

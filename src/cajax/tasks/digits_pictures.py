@@ -75,8 +75,8 @@ def _traces(settings: Settings, images: Data, before: Model, after: Model) -> An
 
 def _cells(axes: Any, before: Model, after: Model, settings: Settings) -> Any:
     """Draw hidden cells, each branch coloured by the factor by which training changed its sodium conductance."""
-    start = float(before.params["hidden.all.hh.gna"])
-    change = np.log2(np.asarray(after.params["hidden.all.hh.gna"]).reshape(-1, settings.hidden) / start)
+    start, end = (np.asarray(model.params["hidden.all.hh.gna"]) for model in (before, after))
+    change = np.log2(end / start).reshape(-1, settings.hidden)
     limit = float(np.abs(change).max())
     lines = None
     for k, ax in enumerate(axes):

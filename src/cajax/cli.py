@@ -26,7 +26,7 @@ def _devices(count: int) -> None:
 
 @train.command()
 def digits(
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the training images.")] = 40,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes through the training images.")] = 48,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
     seed: Annotated[
         int, typer.Option(help="Seed of the cells, the first weights and the order of the images.")

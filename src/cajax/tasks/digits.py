@@ -33,9 +33,10 @@ class Settings:
     drive: float = 0.2
     input_weight: float = 2.5e-5
     output_weight: float = 1e-4
-    epochs: int = 40
+    epochs: int = 48
     batch: int = 32
     rate: float = 0.03
+    membrane_rate: float = 0.005
     seed: int = 0
 
 
@@ -73,14 +74,12 @@ def network(settings: Settings) -> Model:
     """Return the network before training: 64 receptors → hidden cells → 10 readouts, each input onto every dendrite.
 
     The receptors signal by graded potentials, as photoreceptors and bipolar cells do. The hidden cells have
-    Hodgkin–Huxley channels in soma and dendrites, in densities that differ at random from branch to branch, for nobody
-    can measure them: training has to find the ones that serve. Every connection has an excitatory and an inhibitory
-    conductance.
+    Hodgkin–Huxley channels in soma and dendrites. Every connection has an excitatory and an inhibitory conductance.
     """
     rng = np.random.default_rng(settings.seed)
     s = settings
     receptor = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
-    pyramid = Cell(shape(s)).label(dendrites=~tag("soma")).paint("all", hh=_unknown_membranes(s))
+    pyramid = Cell(shape(s)).label(dendrites=~tag("soma")).paint("all", hh=HH())
     readout = Cell(cylinder(20.0, 10.0)).paint("all", leak=Leak(g=3e-4, e=-65.0))
 
     def weights(mean: float, *size: int) -> np.ndarray:
@@ -96,17 +95,6 @@ def network(settings: Settings) -> Model:
         net = net.connect("pixels", "hidden", Graded(e=e_in, k=0.5), weight=w_in, name=name, **at)
         net = net.connect("hidden", "digits", Graded(e=e_out, k=0.05), weight=w_out, name=name)
     return net.discretize(PerBranch(1))
-
-
-def _unknown_membranes(settings: Settings) -> HH:
-    """Return channels whose densities are drawn for every branch of every cell from the ranges of Deistler et al. 2025.
-
-    Source: doi 10.1038/s41592-025-02895-w, where they are the bounds of the same parameters (S/cm²).
-    """
-    rng = np.random.default_rng((settings.seed, 1))
-    count = settings.hidden * len(shape(settings).parent)
-    ranges = {"gna": (0.05, 0.5), "gk": (0.01, 0.1), "gl": (1e-4, 1e-3)}
-    return HH(**{name: each("cv", rng.uniform(lo, hi, count)) for name, (lo, hi) in ranges.items()})
 
 
 SYNAPSES = {"*.weight": positive()}

@@ -22,11 +22,18 @@ from .images import Distortion, minibatches
 
 
 def optimizer(settings: Settings, steps: int) -> Any:
-    """Return Adam with a clipped gradient and a rate that falls to zero along a cosine."""
+    """Return Adam with rates that fall to zero along a cosine.
+
+    Membranes learn more slowly than synapses: one of their conductances moves everything that its branch receives.
+    """
     import optax
 
-    return optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(settings.rate, steps))
+    def adam(rate: float) -> Any:
+        return optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+    rates = {"synapse": adam(settings.rate), "membrane": adam(settings.membrane_rate)}
+    return optax.multi_transform(
+        rates, lambda theta: {p: "synapse" if p.endswith(".weight") else "membrane" for p in theta}
     )
 
 

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_physical_units():
 def test_shared_values_stay_scalars():
     kd, leak = bind(active()).membranes
     assert jnp.shape(leak.channel.g) == () and isinstance(kd.channel, Kd)
-    assert kd.q10 == 1.0 and kd.place.span == (0, 2)
+    assert kd.q10 == 1.0 and kd.place.index.tolist() == [0, 1]
 
 
 def test_temperature_scales_rates():
@@ -57,8 +58,8 @@ def test_place_reads_and_adds(index):
     dense[index] = value
     assert place.take(x).tolist() == [float(i) for i in index]
     assert place.add(x, value).tolist() == (np.arange(4.0) + dense).tolist()
-    assert place.put(x, value)[np.array(index)].tolist() == value.tolist()
-    assert (place.span is None) == (index in ([0, 2, 3], [3, 1]))
+    text = str(jax.make_jaxpr(place.take)(x))
+    assert ("cajax_take" in text) == (index != [0, 1, 2, 3])  # nothing is moved where all are meant
 
 
 def test_place_adds_twice_where_a_site_occurs_twice():

@@ -43,12 +43,6 @@ class Place:
     def add(self, x: Float[Array, "cv"], value: Float[Array, "site"]) -> Float[Array, "cv"]:
         return x + (value if self._is_all else spread(value, self._sites))
 
-    def mask(self) -> np.ndarray:
-        """Return a mask [cv] of the CVs."""
-        mask = np.zeros(self.size, bool)
-        mask[self.index] = True
-        return mask
-
 
 class Membrane(eqx.Module):
     """One channel type on its CVs: parameters per CV (or shared), area in units that turn mA/cm² into nA."""

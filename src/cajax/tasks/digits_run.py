@@ -31,7 +31,7 @@ def optimizer(settings: Settings, steps: int) -> Any:
     def adam(rate: float) -> Any:
         return optax.adam(optax.cosine_decay_schedule(rate, steps))
 
-    rates = {"synapse": adam(settings.rate), "membrane": adam(settings.membrane_rate)}
+    rates: Any = {"synapse": adam(settings.rate), "membrane": adam(settings.membrane_rate)}
     return optax.multi_transform(
         rates, lambda theta: {p: "synapse" if p.endswith(".weight") else "membrane" for p in theta}
     )

@@ -4,7 +4,6 @@ JAX's own slice has a `pad` for its transpose, which XLA's CPU compiler fuses in
 pad in it is not vectorised and runs many times slower. The transpose here is a call that nothing fuses with.
 """
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -83,7 +82,7 @@ def _define(primitive: Primitive, rule: Any, transpose: Primitive, length: Any) 
     def batch(args: Any, dims: Any, *, index: Index) -> Any:
         return primitive.bind(jax.numpy.moveaxis(args[0], dims[0], 0), index=index), 0
 
-    batching.primitive_batchers[primitive] = partial(batch)
+    batching.primitive_batchers[primitive] = batch
 
 
 _define(_take, _taken, _spread, lambda index: len(index.entries))

@@ -2,96 +2,110 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 
-from wire import Server, Task, arguments
+from wire import TARGETS, Model, Run, Server, arguments
 
-OPTIONS = arguments()
+arguments()
 START = time.perf_counter()
 
 import jax  # noqa: E402
-
-jax.config.update("jax_enable_x64", OPTIONS.dtype == "float64")
-
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
+JAX_S = time.perf_counter() - START
+
 import cajax as cx  # noqa: E402
-from cajax.mech import HH  # noqa: E402
+from cajax.mech import HH, Graded  # noqa: E402
+from cajax.solve import native  # noqa: E402
+from cajax.train import split_mean  # noqa: E402
 
 IMPORT_S = time.perf_counter() - START
-CONDUCTANCES = ("all.hh.gna", "all.hh.gk", "all.hh.gl")
+
+import jax_programs  # noqa: E402
+
+FREE = ("gna", "gk", "gl")
 METHODS = {"backward_euler": cx.BackwardEuler(), "staggered": cx.Staggered()}
 
 
-def chain(task: Task) -> cx.Morphology:
+def chain(model: Model) -> cx.Morphology:
     """Return the cylinders as branches of two points, all along one axis: only their lengths matter."""
-    start, end = np.zeros(len(task.parent)), np.zeros(len(task.parent))
-    for i, parent in enumerate(task.parent):
+    start, end = np.zeros(len(model.parent)), np.zeros(len(model.parent))
+    for i, parent in enumerate(model.parent):
         start[i] = end[parent] if parent >= 0 else 0.0
-        end[i] = start[i] + task.length[i]
+        end[i] = start[i] + model.length[i]
     points = np.zeros((len(start), 2, 3))
     points[:, 0, 0], points[:, 1, 0] = start, end
     return cx.Morphology(
         xyz=points.reshape(-1, 3),
-        radius=np.repeat(np.array(task.radius), 2),
+        radius=np.repeat(np.array(model.radius), 2),
         offsets=2 * np.arange(len(start) + 1),
-        parent=np.array(task.parent),
+        parent=np.array(model.parent),
         attach=np.ones(len(start)),
         tags=("soma", *["basal"] * (len(start) - 1)),
     )
 
 
 class Cajax:
-    """One cell of cylindrical branches, one control volume each."""
+    """One cell, or a network of copies of it."""
+
+    times = None
 
     def versions(self) -> dict[str, str]:
-        return {"cajax": cx.__version__, "jax": jax.__version__}
+        kernels = "" if native.available() else " without its native library"
+        return {"cajax": cx.__version__ + kernels, "jax": jax.__version__}
 
-    def read(self, path: str) -> int:
-        cell = cx.Cell(cx.read_morphology(path)).paint("all", hh=HH())
-        return len(cell.discretize(cx.PerBranch(1)).cvs.area)
-
-    def build(self, task: Task) -> None:
-        self.task = task
-        cell = cx.Cell(chain(task), cm=task.cm, ra=task.ra, v0=task.v0).paint("all", hh=HH())
-        self.model = cell.discretize(cx.PerBranch(1))
-        for path in CONDUCTANCES:
+    def build(self, model: Model) -> int:
+        morph = cx.read_morphology(model.swc) if model.swc else chain(model)
+        cell = cx.Cell(morph, cm=model.cm, ra=model.ra, v0=model.v0).paint("all", hh=HH())
+        self.root, prefix = cx.at(0, 0.5), "all.hh."
+        self.weights: list[str] = []
+        recipe = cell
+        if model.cells > 1:
+            recipe, prefix = self.network(model, cell), "cells.all.hh."
+            self.weights = [f"cells->cells.g{k}.weight" for k in range(TARGETS)] if model.synapses else []
+        self.model, self.spec = recipe.discretize(cx.PerBranch(model.ncv)), model
+        self.free = [prefix + name for name in FREE]
+        for path in self.free:
             self.model = self.model.widened(path, "cv")
-        self.params = {path: self.model.params[path] for path in CONDUCTANCES}
+        return int(self.model.area.size)
 
-    def voltages(self, params: dict[str, jax.Array], amps: jax.Array, method: str) -> jax.Array:
-        """Return the root's voltage [batch, time]."""
-        task = self.task
-        t1 = task.steps * task.dt
-        model = self.model.replace(params)
+    def network(self, model: Model, cell: cx.Cell) -> cx.Network:
+        net = cx.Network().add("cells", cell, model.cells)
+        for group in range(TARGETS if model.synapses else 0):
+            pairs, branch, weight = model.edges(group)
+            place, weights = cx.at(branch, 0.5), cx.each("edge", weight)
+            net = net.connect(
+                "cells", "cells", Graded(), rule=cx.edges(pairs), at=place, weight=weights, name=f"g{group}"
+            )
+        return net
 
-        def one(amp: jax.Array) -> jax.Array:
-            clamp = cx.IClamp(cx.at(0, 0.5), delay=task.delay, dur=t1, amp=amp)
-            record = {"v": cx.at(0, 0.5)}
-            run = cx.simulate(model, t1, task.dt, inputs=[clamp], record=record, method=METHODS[method])
-            return run["v"]
+    def program(self, run: Run) -> Callable[[], np.ndarray]:
+        model, spec = self.model, self.spec
+        place = ("cells", self.root) if spec.cells > 1 else self.root
+        params: dict[str, jax.Array] = {p: model.params[p] for p in (*self.free[: run.free], *self.weights)}
+        if not run.free:
+            params = {"factor": jnp.ones(())}
 
-        return one(amps[0])[None] if amps.shape[0] == 1 else jax.vmap(one)(amps)
+        def one(params: dict[str, jax.Array], amp: jax.Array) -> jax.Array:
+            changed = params if run.free else {self.free[0]: params["factor"] * model.params[self.free[0]]}
+            clamp = cx.IClamp(place, delay=run.delay, dur=run.ms, amp=amp)
+            return cx.simulate(
+                model.replace(changed),
+                run.ms,
+                run.dt,
+                inputs=[clamp],
+                record={"v": place},
+                method=METHODS[run.method],
+            )["v"]
 
-    def program(self, what: str, batch: int, method: str) -> Callable[[], np.ndarray]:
-        amps = jnp.asarray(self.task.amps(batch))
-        voltages = partial(self.voltages, amps=amps, method=method)
-        if what == "forward":
-            forward = jax.jit(voltages)
-            return lambda: np.asarray(forward(self.params))
+        def named(grads: dict[str, jax.Array]) -> dict[str, jax.Array]:
+            # Control volumes of a network are interleaved, in an order of our own: compare their sums.
+            sums = self.free if spec.cells > 1 else []
+            return {path: grads[path].sum() if path in sums else grads[path] for path in params}
 
-        def loss(params: dict[str, jax.Array]) -> jax.Array:
-            return jnp.mean((voltages(params) + 60.0) ** 2)
-
-        gradient = jax.jit(jax.grad(loss))
-
-        def run() -> np.ndarray:
-            grads = gradient(self.params)
-            return np.stack([np.asarray(grads[path]) for path in CONDUCTANCES])
-
-        return run
+        amps = run.amps(spec.cells)
+        return jax_programs.program(jax_programs.batched(one), params, amps, run, named, split_mean)
 
 
 if __name__ == "__main__":
-    Server(Cajax(), IMPORT_S).serve()
+    Server(Cajax(), import_s=IMPORT_S, jax_import_s=JAX_S).serve()

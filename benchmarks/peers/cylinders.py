@@ -1,6 +1,6 @@
-"""Print, as JSON, the tree of the benchmark: every branch of a morphology as one cylinder.
+"""Print, as JSON, a tree for the benchmarks: every branch of a morphology as one cylinder of its length and area.
 
-python cylinders.py [FILE.swc]      without a file: Cajax's built-in pyramidal cell
+python cylinders.py FILE.swc | pyramidal SEED TIPS STEMS
 """
 
 import json
@@ -9,8 +9,12 @@ import sys
 
 import cajax as cx
 
-morph = cx.read_morphology(sys.argv[1]) if sys.argv[1:] else cx.pyramidal(0)
+kind, *numbers = sys.argv[1:]
+if kind == "pyramidal":
+    seed, tips, stems = map(int, numbers)
+    morph = cx.pyramidal(seed, tips=tips, stems=stems)
+else:
+    morph = cx.read_morphology(kind)
 radius = morph.areas / (2 * math.pi * morph.lengths)
-print(
-    json.dumps({"length": morph.lengths.tolist(), "radius": radius.tolist(), "parent": morph.parent.tolist()})
-)
+tree = {"length": morph.lengths.tolist(), "radius": radius.tolist(), "parent": morph.parent.tolist()}
+print(json.dumps(tree))

@@ -70,6 +70,18 @@ def test_the_control_trains_synapses_only_and_reset_restores_membranes(images, t
     )
 
 
+def test_membranes_wait_for_the_synapses(model):
+    settings, steps = dataclasses.replace(SMALL, membrane_wait=0.5), 4
+    theta = task.free().init(model)
+    rule = optimizer(settings, steps)
+    state = rule.init(theta)
+    for step in range(steps):
+        change, state = rule.update(jax.tree.map(jax.numpy.ones_like, theta), state, theta)
+        moved = {path for path, x in change.items() if np.any(x)}
+        synapses = {path for path in theta if path.endswith(".weight")}
+        assert moved == (synapses if step < 2 else set(theta))
+
+
 def test_training_lowers_the_loss(images, model):
     settings = dataclasses.replace(SMALL, t1=3.0)
     batch = (images.train[:16], images.train_labels[:16])

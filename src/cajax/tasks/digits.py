@@ -36,7 +36,8 @@ class Settings:
     epochs: int = 48
     batch: int = 32
     rate: float = 0.03
-    membrane_rate: float = 0.005
+    membrane_rate: float = 0.02
+    membrane_wait: float = 0.25
     seed: int = 0
 
 

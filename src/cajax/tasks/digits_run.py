@@ -22,16 +22,26 @@ from .images import Distortion, minibatches
 
 
 def optimizer(settings: Settings, steps: int) -> Any:
-    """Return Adam with rates that fall to zero along a cosine.
+    """Return Adam with rates that fall to zero along a cosine; membranes join after `membrane_wait` of the steps.
 
-    Membranes learn more slowly than synapses: one of their conductances moves everything that its branch receives.
+    Before the synapses have found what each cell answers to, the gradient knows spike times but not whether a cell
+    should fire at all. Membranes that follow it then end as cells that always or never fire, from which no gradient
+    leads back: a freer network with a higher training loss.
     """
     import optax
 
-    def adam(rate: float) -> Any:
-        return optax.adam(optax.cosine_decay_schedule(rate, steps))
+    def adam(rate: float, wait: float = 0.0) -> Any:
+        cosine: Any = optax.cosine_decay_schedule(rate, steps)
 
-    rates: Any = {"synapse": adam(settings.rate), "membrane": adam(settings.membrane_rate)}
+        def at(step: Any) -> Any:
+            return jnp.where(step < wait * steps, 0.0, cosine(step))
+
+        return optax.adam(at)
+
+    rates: Any = {
+        "synapse": adam(settings.rate),
+        "membrane": adam(settings.membrane_rate, settings.membrane_wait),
+    }
     return optax.multi_transform(
         rates, lambda theta: {p: "synapse" if p.endswith(".weight") else "membrane" for p in theta}
     )

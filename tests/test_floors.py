@@ -32,6 +32,7 @@ FLOORS: dict[str, float] = {
     "cell": 5,
     "network": 5,
     "simulate": 5,
+    "plan": 5.5,  # times runs of `simulate`
     "train": 6,
     "__init__": 6.5,  # gathers what is below; tasks, plots and the command line use it as a user would
     "plot": 7,

@@ -31,6 +31,8 @@ from .network import all_to_all as all_to_all
 from .network import bernoulli as bernoulli
 from .network import edges as edges
 from .network import one_to_one as one_to_one
+from .plan import Plan as Plan
+from .plan import plan as plan
 from .probe import Probe as Probe
 from .protocol import Current as Current
 from .protocol import IClamp as IClamp
@@ -43,6 +45,7 @@ from .step import BackwardEuler as BackwardEuler
 from .step import Staggered as Staggered
 from .train import Free as Free
 from .train import bounded as bounded
+from .train import check_gradient as check_gradient
 from .train import features as features
 from .train import fit as fit
 from .train import positive as positive

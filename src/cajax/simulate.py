@@ -183,18 +183,14 @@ def simulate(
         if not isinstance(source, Input):
             raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
         source.check(float(t1) + (0.0 if state is None or _is_traced(state) else float(np.max(state.t))))
+    recordings = _recordings(model.structure, record)
     leaves, tree = jax.tree.flatten(model)
-    shapes = _state_shapes(tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves), tree)
-    _check_state(state, shapes)
-    state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
-    run = partial(
-        _run,
-        model,
-        inputs,
-        record=_recordings(model.structure, record),
-        method=method,
-        levels=adjoint.levels(n, _batch((model, inputs, state)) * state_bytes),
-    )
+    leaves = tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves)
+    first, samples = _shapes(leaves, tree, recordings, method)
+    _check_state(state, first)
+    batch = _batch((model, inputs, state))
+    levels = adjoint.levels(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
+    run = partial(_run, model, inputs, record=recordings, method=method, levels=levels)
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not _is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
         raise _diagnosis(
@@ -204,9 +200,21 @@ def simulate(
 
 
 @lru_cache(maxsize=64)
-def _state_shapes(leaves: tuple[jax.ShapeDtypeStruct, ...], tree: Any) -> State:
-    """Return the shapes of a model's state; tracing them takes milliseconds, so they are kept."""
-    return jax.eval_shape(lambda m: initial(bind(m), jnp.zeros(())), jax.tree.unflatten(tree, leaves))
+def _shapes(
+    leaves: tuple[jax.ShapeDtypeStruct, ...], tree: Any, record: tuple[tuple[str, Any], ...], method: Method
+) -> tuple[State, dict[str, Any]]:
+    """Return the shapes of a model's state and of one sample of the recordings; tracing takes milliseconds, so kept."""
+
+    def start(model: Model) -> tuple[State, dict[str, Array]]:
+        physics = bind(model)
+        state = initial(physics, jnp.zeros(()))
+        return state, observers(model.structure, physics, method, dict(record))(state)
+
+    return jax.eval_shape(start, jax.tree.unflatten(tree, leaves))
+
+
+def _bytes(shapes: Any) -> int:
+    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
 def _recordings(structure: Structure, record: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:

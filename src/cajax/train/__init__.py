@@ -4,6 +4,8 @@ from .bijections import Bijection as Bijection
 from .bijections import bounded as bounded
 from .bijections import positive as positive
 from .bijections import unbounded as unbounded
+from .check import check_gradient as check_gradient
+from .check_table import GradientCheck as GradientCheck
 from .features import features as features
 from .fit import DivergedError as DivergedError
 from .fit import Step as Step

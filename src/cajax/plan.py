@@ -1,0 +1,253 @@
+"""`plan`: what a long run and its gradient will take in memory and time, said before it is started."""
+
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import units
+from ._errors import ParameterError
+from .model import Model
+from .protocol import Input
+from .simulate import Solution, simulate
+from .solve import Adjoint, Checkpointed, Direct
+from .solve.loop import COPIES, segments, stored
+from .solve.memory import free_memory
+from .step import Method, Staggered, State
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_NUMBERS = 1_000_000  # numbers of the state that one timed run steps through, about
+_SHORTEST, _LONGEST = 16, 1000  # steps of a timed run
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """What `steps` steps of `dt` ms, and their gradient, will take; `print` it, or give it to Rich.
+
+    Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states,
+    `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
+    are those of `levels` nested levels, outermost first; levels 0 stores all that a step computes. `budget` is the
+    adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and `work_bytes` are
+    estimates from a timed run of a few steps, None without one.
+    """
+
+    cvs: int
+    dtype: str
+    t1: float
+    dt: float
+    steps: int
+    batch: int
+    levels: int
+    segments: tuple[int, ...]
+    stored: int
+    state_bytes: int
+    states_bytes: int | None
+    record_bytes: int
+    budget: float | None
+    free_bytes: int
+    work_bytes: int | None = None
+    forward_seconds: float | None = None
+    gradient_seconds: float | None = None
+    compile_seconds: float | None = None
+
+    @property
+    def gradient_bytes(self) -> int | None:
+        """What a gradient takes at its peak, beside the program itself; None where only a timed run could tell."""
+        if self.states_bytes is None:
+            return None
+        return self.states_bytes + COPIES * self.record_bytes + (self.work_bytes or 0)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the gradient fits into the memory that was free; None where that is not known."""
+        return None if self.gradient_bytes is None else self.gradient_bytes <= self.free_bytes
+
+    def __rich__(self) -> "Table":
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column("quantity")
+        table.add_column("estimate", justify="right")
+        table.add_column("note", overflow="fold")
+        for row in self._rows():
+            table.add_row(*(Text(cell) for cell in row))
+        return table
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        out = io.StringIO()
+        Console(file=out, width=200, color_system=None).print(self)
+        return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        runs = f", {self.batch} runs at once" if self.batch > 1 else ""
+        short = "; does not fit" if self.fits is False else ""
+        limit = "" if self.budget is None else f"budget {_bytes(self.budget)}, "
+        first = (
+            f"; the first time {_time(self.compile_seconds)} more to compile" if self.compile_seconds else ""
+        )
+        return [
+            ("one state", _bytes(self.state_bytes), f"{self.cvs} CVs in {self.dtype}{runs}"),
+            ("steps", f"{self.steps:,}".replace(",", " "), f"{self.t1:g} ms in steps of {self.dt:g} ms"),
+            ("states", _bytes(self.states_bytes), self._layout()),
+            ("recordings", _bytes(COPIES * self.record_bytes), "with their cotangents"),
+            ("work", _bytes(self.work_bytes), "one step back"),
+            ("memory", _bytes(self.gradient_bytes), f"{limit}free {_bytes(self.free_bytes)}{short}"),
+            ("forward run", _time(self.forward_seconds), "keeps the recordings only"),
+            ("gradient", _time(self.gradient_seconds), f"forward and back{first}"),
+        ]
+
+    def _layout(self) -> str:
+        if self.levels == 0:
+            return "everything that every step computes is stored"
+        if len(self.segments) == 1:
+            return "all are stored"
+        return f"{self.stored} are stored: {' × '.join(map(str, self.segments))} steps in nested segments"
+
+
+def plan(
+    model: Model,
+    t1: float,
+    dt: float = 0.025,
+    batch: int = 1,
+    inputs: Iterable[Input] = (),
+    record: Mapping[str, Any] | None = None,
+    method: Method = Staggered(),
+    adjoint: Adjoint = Checkpointed(),
+    calibrate: bool = True,
+) -> Plan:
+    """Say what `simulate` with these arguments, and its gradient, will take: memory and time.
+
+    `batch`: how many runs a `jax.vmap` makes at once. With `calibrate` a run of at most a thousand steps and its
+    gradient with respect to all parameters are compiled and timed, which takes some seconds; without it the times are
+    None. A loss that keeps more than recordings needs what it keeps in addition.
+
+    Raises what `simulate` raises for a run that makes no sense, and `ParameterError` for a wrong batch.
+    """
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
+        raise ParameterError(f"plan: batch = {batch!r} must be a whole number of runs, at least 1")
+    inputs = tuple(inputs) if not isinstance(inputs, Input) else inputs
+    run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False)
+    shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
+    n = len(shapes.ts) - 1
+    state_bytes, record_bytes = _size(shapes.state), batch * _size(shapes.records)
+    levels = adjoint.levels(n, batch * state_bytes, record_bytes)
+    found = Plan(
+        cvs=model.structure.size,
+        dtype=str(shapes.state.v.dtype),
+        t1=float(units.value(t1, "ms", "t1")),
+        dt=float(units.value(dt, "ms", "dt")),
+        steps=n,
+        batch=int(batch),
+        levels=levels,
+        segments=segments(n, levels),
+        stored=stored(n, levels),
+        state_bytes=state_bytes,
+        states_bytes=batch * state_bytes * stored(n, levels) if levels else None,
+        record_bytes=record_bytes,
+        budget=adjoint.budget() if isinstance(adjoint, Checkpointed) else None,
+        free_bytes=free_memory(),
+    )
+    return _timed(found, model, tuple(inputs), run) if calibrate else found
+
+
+@final
+@dataclass(frozen=True)
+class _Nested(Checkpointed):
+    """As many levels as the long run will have."""
+
+    depth: int = 1
+
+    def levels(self, n: int, state_bytes: int, record_bytes: int = 0) -> int:
+        return self.depth
+
+
+def _timed(found: Plan, model: Model, inputs: tuple[Input, ...], run: Callable[..., Solution]) -> Plan:
+    """Return the plan with its estimates, from a run short enough to be quick and nested as the long one."""
+    from rich.console import Console
+
+    numbers = max(1, found.batch * found.state_bytes // np.dtype(found.dtype).itemsize)
+    n = min(found.steps, max(_SHORTEST, min(_LONGEST, _NUMBERS // numbers)))
+    adjoint = _Nested(depth=found.levels) if found.levels else Direct()
+    short = partial(run, t1=n * found.dt, dt=found.dt, adjoint=adjoint)
+    first: State = short(model, inputs=(), t1=found.dt).state
+    lanes = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (found.batch, *x.shape)), (first.v, first.gates, first.signals)
+    )
+
+    # The inputs are arguments, lest a clamp that starts after these few steps be refused.
+    def loss(params: dict[str, Any], inputs: tuple[Input, ...], lanes: Any) -> jax.Array:
+        def one(v: Any, gates: Any, signals: Any) -> jax.Array:
+            state = replace(first, v=v, gates=gates, signals=signals)
+            sol = short(model.replace(params), inputs=inputs, state=state)
+            return jnp.mean(sol.state.v**2) + sum(jnp.mean(x**2) for x in sol.records.values())
+
+        # Without a batch there is no `vmap`, whose kernels are others.
+        return (
+            jnp.mean(jax.vmap(one)(*lanes)) if found.batch > 1 else one(*jax.tree.map(lambda x: x[0], lanes))
+        )
+
+    arguments = (model.params, inputs, lanes)
+    with Console(stderr=True).status("plan: compiling and timing a short run"):
+        forward, _, _ = _measure(loss, arguments)
+        gradient, compiling, temporary = _measure(jax.grad(loss), arguments)
+    scale = found.steps / n
+    if temporary is not None and found.levels == 0:
+        found = replace(found, states_bytes=round(scale * temporary), work_bytes=0)
+    elif temporary is not None:
+        known = (
+            found.batch * found.state_bytes * stored(n, found.levels) + COPIES * found.record_bytes / scale
+        )
+        found = replace(found, work_bytes=max(0, round(temporary - known)))
+    return replace(
+        found, forward_seconds=scale * forward, gradient_seconds=scale * gradient, compile_seconds=compiling
+    )
+
+
+def _measure(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[float, float, int | None]:
+    """Return seconds of a run (the best of some), seconds of its compilation, and the temporary bytes if known."""
+    begin = time.perf_counter()
+    compiled = jax.jit(function).lower(*arguments).compile()
+    compiling = time.perf_counter() - begin
+    memory = compiled.memory_analysis()
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 10 and sum(times) < 0.3):
+        begin = time.perf_counter()
+        jax.block_until_ready(compiled(*arguments))
+        times.append(time.perf_counter() - begin)
+    return min(times), compiling, None if memory is None else memory.temp_size_in_bytes
+
+
+def _size(tree: Any) -> int:
+    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _bytes(size: float | None) -> str:
+    if size is None:
+        return "unknown"
+    named = ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(named) > 1:
+        size /= 1000.0
+        named.pop(0)
+    return f"{size:.3g} {named[0]}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "not timed"
+    if seconds < 99.5:
+        return f"{seconds:.2g} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.2g} h"

@@ -22,7 +22,7 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help train test test-all lint format bench clean distclean
+.PHONY: help train test test-all sanitize lint format bench clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test: lint ## Lint, type-check and run the tests
 test-all: lint ## The same, with the slow tests
 	@$(BIN)/python $(PYTEST) -m '' $(ARGS)
 
+sanitize: $(VENV)/.dev $(VENV)/.package ## Test the kernels under the address and undefined-behaviour sanitizers
+	@$(BIN)/python -m pytest -m slow tests/solve/test_sanitized.py $(ARGS)
+
 lint: $(VENV)/.dev $(VENV)/.package ## Check style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
@@ -47,8 +50,8 @@ format: $(VENV)/.dev ## Fix style and format in place
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev $(VENV)/.package ## Time a step (peers: ARGS='--jaxley PYTHON --neuron PYTHON')
-	@$(BIN)/python benchmarks/peer_step.py --cajax $(BIN)/python $(ARGS)
+bench: $(VENV)/.dev $(VENV)/.package ## Run the benchmarks (ARGS='--jaxley PYTHON --neuron PYTHON --arbor PYTHON')
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean: ## Remove build products and caches
 	@rm -rf build dist .cache .hypothesis .pytest_cache .ruff_cache

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,6 +13,7 @@ from ._types import Array, Float
 from .mech import Channel, Synapse
 from .model import Connections, Model
 from .solve import Index, spread, take
+from .solve.sparse import Graph, product
 
 # µF/cm² · µm² = 1e-8 µF = 1e-5 nF; S/cm² · µm² = 1e-8 S = 1e-2 µS, and so mA/cm² · µm² = 1e-2 nA;
 # Ω·cm / µm = 1e4 Ω = 1e-2 MΩ, whose inverse is 100 µS.
@@ -58,14 +58,6 @@ class Membrane(eqx.Module):
         return {k: g.scaled(self.q10) for k, g in gates.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Edges:
-    """Sparse connectivity: presynaptic entry and postsynaptic site of every edge, sorted by site."""
-
-    pre: np.ndarray
-    site: np.ndarray
-
-
 class Wiring(eqx.Module):
     """One projection: the transmitter signal lives at the presynaptic sites, the weights map it to conductances."""
 
@@ -74,14 +66,11 @@ class Wiring(eqx.Module):
     weight: Float[Array, "..."]
     pre: Place = eqx.field(static=True)
     post: Place = eqx.field(static=True)
-    edges: Edges | None = eqx.field(static=True)
+    graph: Graph | None = eqx.field(static=True)
 
     def conductance(self, s: Float[Array, "pre"]) -> Float[Array, "site"]:
         """Return Σ weight · s in µS at every postsynaptic site."""
-        if self.edges is None:
-            return s @ self.weight
-        flow = self.weight * s[self.edges.pre]
-        return jax.ops.segment_sum(flow, self.edges.site, len(self.post.index), indices_are_sorted=True)
+        return s @ self.weight if self.graph is None else product(self.weight, s, self.graph)
 
 
 class Physics(eqx.Module):
@@ -117,9 +106,9 @@ def _wiring(model: Model, c: Connections) -> Wiring:
     weight = jnp.broadcast_to(model.params[c.weight], c.weight_shape)
     weight = weight.reshape(n_pre, n_site) if c.edges is None else weight.ravel()[c.order]
     synapse = c.template.with_params({k: model.params[p] for k, p in c.fields.items()})
-    edges = None if c.edges is None else Edges(*c.edges.T)
+    graph = None if c.edges is None else Graph(c.edges[:, 0], c.edges[:, 1], n_pre, n_site)
     size = model.structure.size
-    return Wiring(c.name, synapse, weight, Place(c.pre, size), Place(c.post, size), edges)
+    return Wiring(c.name, synapse, weight, Place(c.pre, size), Place(c.post, size), graph)
 
 
 def bind(model: Model) -> Physics:

@@ -9,7 +9,6 @@ from random_forests import cases
 
 from cajax._errors import MorphologyError
 from cajax.solve import Tree, as_forest, cv_slices, edge_slices, n_edges, n_entries
-from cajax.solve.tree import level_order
 
 FORK = Tree(np.array([-1, 0, 1, 1]), np.array([0, -1, 1, 2]), 2)
 
@@ -52,16 +51,6 @@ def test_is_static_data_of_jit():
     for _ in range(2):
         jitted(Tree(np.array([-1, 0]), np.array([0, 1])), jnp.ones(2))
     assert len(traces) == 1
-
-
-@given(cases())
-def test_level_order_puts_parents_first_and_keeps_siblings(case):
-    for tree in case.forest:
-        place = np.argsort(level_order(tree))
-        child = np.flatnonzero(tree.parent >= 0)
-        assert np.all(place[tree.parent[child]] < place[child])
-        for p in range(tree.n_nodes):
-            assert np.all(np.diff(place[tree.parent == p]) > 0)
 
 
 @pytest.mark.parametrize(

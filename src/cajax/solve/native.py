@@ -4,16 +4,19 @@ import ctypes
 import importlib.util
 import warnings
 from functools import cache, lru_cache
+from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from cajax._types import Array, Float
-from cajax.solve.tree import Forest, level_order
+from cajax.solve.tree import Forest
 
 DTYPES = {"float32": "f32", "float64": "f64"}
-TARGETS = ("cajax_tree_solve", "cajax_spread")
+TARGETS = ("cajax_tree_solve", "cajax_spread", "cajax_sparse")
+# These prepare their tables once, when XLA makes a program ready, and find them as the state of every call.
+PREPARED = ("cajax_tree_solve", "cajax_sparse")
 
 CURE = "reinstall where a C++17 compiler is present: pip install --force-reinstall --no-deps cajax"
 
@@ -26,8 +29,7 @@ def available() -> bool:
         if path is None:
             raise OSError("it was not built")
         library = ctypes.CDLL(path)
-        names = [f"{target}_{short}" for target in TARGETS for short in DTYPES.values()]
-        targets = {name: jax.ffi.pycapsule(getattr(library, name)) for name in names}
+        handlers = {target: _handlers(library, target) for target in TARGETS}
     except (OSError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
@@ -36,9 +38,21 @@ def available() -> bool:
             stacklevel=2,
         )
         return False
-    for name, target in targets.items():
-        jax.ffi.register_ffi_target(name, target, platform="cpu")
+    for target, stages in handlers.items():
+        for short in DTYPES.values():
+            jax.ffi.register_ffi_target(f"{target}_{short}", stages[short], platform="cpu")
     return True
+
+
+def _handlers(library: ctypes.CDLL, target: str) -> dict[str, Any]:
+    """Return the handlers of a target by dtype: one for the call, or one for each stage."""
+    handlers: dict[str, Any] = {}
+    for short in DTYPES.values():
+        handlers[short] = jax.ffi.pycapsule(getattr(library, f"{target}_{short}"))
+        if target in PREPARED:
+            instantiate = jax.ffi.pycapsule(getattr(library, f"{target}_instantiate"))
+            handlers[short] = {"instantiate": instantiate, "execute": handlers[short]}
+    return handlers
 
 
 def supports(dtype: np.dtype) -> bool:
@@ -67,6 +81,24 @@ def spread(x: Float[Array, "... site"], index: NDArray[np.int32], size: int) -> 
     return jax.ffi.ffi_call(_target("cajax_spread", x.dtype), shape)(x, index=index)
 
 
+def product(
+    x: Float[Array, "..."],
+    y: Float[Array, "..."],
+    shape: tuple[int, ...],
+    offset: NDArray[np.int32],
+    pre: NDArray[np.int32],
+    pres: int,
+    out: int,
+) -> Float[Array, "..."]:
+    """Return one of the three products of a graph in one call on the CPU; see `cajax.solve.sparse`.
+
+    `out` says which operand `[..., entries]` is the result: 0 that of the edges, 1 of `pre`, 2 of the sites. `x` and
+    `y` are the other two, in this order; a leading axis of length 1 is shared, or summed over in the result.
+    """
+    call = jax.ffi.ffi_call(_target("cajax_sparse", x.dtype), jax.ShapeDtypeStruct(shape, x.dtype))
+    return call(x, y, offset=offset, pre=pre, pres=np.int64(pres), out=np.int64(out))
+
+
 def _target(name: str, dtype: np.dtype) -> str:
     return f"{name}_{DTYPES[np.dtype(dtype).name]}"
 
@@ -83,8 +115,6 @@ def _attributes(forest: Forest) -> dict[str, NDArray[np.int32]]:
     return {
         "parent": np.concatenate([tree.parent for tree in forest]),
         "cv": np.concatenate([tree.cv for tree in forest]),
-        "order": np.concatenate([level_order(tree) for tree in forest]),
-        "slot": np.concatenate([np.argsort(tree.cv)[-tree.n_cv :].astype(np.int32) for tree in forest]),
         "nodes": np.array([tree.n_nodes for tree in forest], np.int32),
         "lanes": np.array([tree.lanes for tree in forest], np.int32),
     }

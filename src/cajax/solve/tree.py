@@ -101,15 +101,6 @@ def edge_slices(forest: Forest) -> tuple[slice, ...]:
     return _slices([tree.n_nodes * tree.lanes for tree in forest])
 
 
-def level_order(tree: Tree) -> NDArray[np.int32]:
-    """The nodes level by level from the roots, siblings in their order; most neighbours in it are independent."""
-    depth = [0] * tree.n_nodes
-    for k, p in enumerate(tree.parent.tolist()):
-        if p >= 0:
-            depth[k] = depth[p] + 1
-    return np.argsort(np.array(depth), kind="stable").astype(np.int32)
-
-
 def _slices(sizes: list[int]) -> tuple[slice, ...]:
     ends = np.cumsum([0, *sizes]).tolist()
     return tuple(slice(start, end) for start, end in pairwise(ends))

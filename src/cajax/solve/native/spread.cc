@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "export.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
-
-#if defined(_WIN32)
-#define CAJAX_EXPORT __declspec(dllexport)
-#else
-#define CAJAX_EXPORT __attribute__((visibility("default")))
-#endif
 
 namespace cajax {
 

@@ -6,21 +6,10 @@
 #include <cstring>
 #include <utility>
 
+#include "forest.h"
 #include "sweep.h"
 
 namespace cajax {
-
-// Static description of one tree of the forest.
-struct Tree {
-  std::int64_t nodes = 0;
-  std::int64_t lanes = 1;
-  const std::int32_t* parent = nullptr;  // [nodes], parent < own index, -1 for a root
-  const std::int32_t* cv = nullptr;      // [nodes], -1 for a massless junction
-  const std::int32_t* order = nullptr;   // [nodes], level by level from the roots, else as numbered
-  const std::int32_t* slot = nullptr;    // [cvs], the node that carries each CV
-  std::int64_t cvs = 0;
-  bool branched = false;  // level by level is another order than as numbered
-};
 
 // Nodes per cache line: a line of a column is used up before the next column's is fetched.
 template <typename T>
@@ -46,10 +35,13 @@ CAJAX_INLINE void classify(Columns<P, W>& columns, int count) {
   for (int j = count; j < W; ++j) columns.start[j] = columns.start[count - 1];
 }
 
-// Where entry k of a column lies: `entry` null means k itself; negative at a junction.
-CAJAX_INLINE std::int64_t place(const Tree& tree, const std::int32_t* entry, std::int64_t k) {
-  return (entry ? entry[k] : k) * tree.lanes;
-}
+// Where the entries of an operand lie in the tree: `entry` by node (negative at a junction), `slot` back again.
+struct Entries {
+  const std::int32_t *entry, *slot;
+  std::int64_t count;
+};
+CAJAX_INLINE Entries cvs_of(const Tree& tree) { return {tree.cv.data(), tree.cv_slot.data(), tree.cvs}; }
+CAJAX_INLINE Entries edges_of(const Tree& tree) { return {tree.edge.data(), tree.edge_slot.data(), tree.nodes}; }
 
 // Four columns of four consecutive entries are transposed in registers.
 #if defined(__has_builtin)
@@ -82,16 +74,13 @@ struct Square {
   }
 };
 
-// The record of entry c of a column: `slot` null means that of node c itself.
-CAJAX_INLINE std::int64_t record(const std::int32_t* slot, std::int64_t c) { return slot ? slot[c] : c; }
-
 // Reads the entry of every node and column into field[k * kFields * W + column], 0 at junctions.
 template <typename T, int W>
-CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Columns<const T*, W>& from, T* field) {
+CAJAX_INLINE void load(const Tree& tree, const Entries& map, const Columns<const T*, W>& from, T* field) {
   constexpr int kStride = kFields * W, kStep = W % 4 ? 1 : 4;
   if (from.lanes && from.count == W) {
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
-      const std::int64_t at = place(tree, entry, k);
+      const std::int64_t at = map.entry[k] * tree.lanes;
       Row<T, W> row{};
       if (at >= 0) row.read(from.start[0] + at);
       row.write(field + k * kStride);
@@ -100,20 +89,18 @@ CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Column
   }
   if (from.same) {
     for (std::int64_t k = 0; k < tree.nodes; ++k) {
-      const std::int64_t at = place(tree, entry, k);
+      const std::int64_t at = map.entry[k] * tree.lanes;
       const T value = at < 0 ? T(0) : from.start[0][at];
       for (int j = 0; j < W; ++j) field[k * kStride + j] = value;
     }
     return;
   }
   // Entries are neighbours in a column, wherever in the scratch their nodes' records lie.
-  const std::int32_t* slot = entry ? tree.slot : nullptr;
-  const std::int64_t entries = entry ? tree.cvs : tree.nodes;
-  for (std::int64_t k = 0; entry && k < tree.nodes; ++k) {
-    if (entry[k] < 0) Row<T, W>{}.write(field + k * kStride);
+  for (std::int64_t k = 0; k < tree.nodes; ++k) {
+    if (map.entry[k] < 0) Row<T, W>{}.write(field + k * kStride);
   }
-  for (std::int64_t begin = 0; begin < entries; begin += kRun<T>) {
-    const std::int64_t end = std::min(begin + kRun<T>, entries);
+  for (std::int64_t begin = 0; begin < map.count; begin += kRun<T>) {
+    const std::int64_t end = std::min(begin + kRun<T>, map.count);
     for (int j = 0; j < W; j += kStep) {
       for (std::int64_t c = begin; c < end;) {
         if (kStep == 4 && tree.lanes == 1 && c + 4 <= end) {
@@ -121,12 +108,12 @@ CAJAX_INLINE void load(const Tree& tree, const std::int32_t* entry, const Column
           for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from.start[j + i] + c, sizeof(square.at[i]));
           square.transpose();
           for (int i = 0; i < 4; ++i) {
-            std::memcpy(field + record(slot, c + i) * kStride + j, square.at[i], sizeof(square.at[i]));
+            std::memcpy(field + map.slot[c + i] * kStride + j, square.at[i], sizeof(square.at[i]));
           }
           c += 4;
           continue;
         }
-        T* to = field + record(slot, c) * kStride + j;
+        T* to = field + map.slot[c] * kStride + j;
         for (int i = 0; i < kStep; ++i) to[i] = from.start[j + i][c * tree.lanes];
         c += 1;
       }
@@ -155,14 +142,14 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
         if (kStep == 4 && columns == 4 && tree.lanes == 1 && c + 4 <= end) {
           Square<T> square;
           for (int i = 0; i < 4; ++i) {
-            std::memcpy(square.at[i], field + tree.slot[c + i] * kStride + j, sizeof(square.at[i]));
+            std::memcpy(square.at[i], field + tree.cv_slot[c + i] * kStride + j, sizeof(square.at[i]));
           }
           square.transpose();
           for (int i = 0; i < 4; ++i) std::memcpy(to.start[j + i] + c, square.at[i], sizeof(square.at[i]));
           c += 4;
           continue;
         }
-        const T* from = field + tree.slot[c] * kStride + j;
+        const T* from = field + tree.cv_slot[c] * kStride + j;
         for (int i = 0; i < columns; ++i) to.start[j + i][c * tree.lanes] = from[i];
         c += 1;
       }
@@ -170,7 +157,7 @@ CAJAX_INLINE void store(const Tree& tree, const T* field, const Columns<T*, W>& 
   }
 }
 
-// A single column of a branched tree, level by level: the nodes of different branches overlap in the pipeline, and no
+// A single column, level by level: the nodes of different branches overlap in the pipeline, and no
 // branch depends on the shape of the tree. The arithmetic is that of `eliminate` and `substitute`, in the same order.
 template <typename T>
 CAJAX_INLINE void solve_column(const Tree& tree, const T* a, const T* g, const T* b, T* x, T* scratch) {
@@ -178,8 +165,8 @@ CAJAX_INLINE void solve_column(const Tree& tree, const T* a, const T* g, const T
   T *s = scratch, *y = scratch + n, *w = scratch + 2 * n;
   std::fill(s, s + 2 * n, T(0));
   for (std::int64_t c = 0; c < tree.cvs; ++c) {
-    s[tree.slot[c]] = a[c * lanes];
-    y[tree.slot[c]] = b[c * lanes];
+    s[tree.cv_slot[c]] = a[c * lanes];
+    y[tree.cv_slot[c]] = b[c * lanes];
   }
   for (std::int64_t i = n - 1; i >= 0; --i) {
     const std::int64_t k = tree.order[i], p = tree.parent[k];
@@ -187,7 +174,7 @@ CAJAX_INLINE void solve_column(const Tree& tree, const T* a, const T* g, const T
       y[k] = y[k] * (T(1) / s[k]);
       continue;
     }
-    const T conductance = g[k * lanes], r = T(1) / (s[k] + conductance);
+    const T conductance = g[tree.edge[k] * lanes], r = T(1) / (s[k] + conductance);
     w[k] = conductance * r;
     s[p] = s[p] + conductance * s[k] * r;
     y[p] = y[p] + w[k] * y[k];
@@ -197,25 +184,25 @@ CAJAX_INLINE void solve_column(const Tree& tree, const T* a, const T* g, const T
     const std::int64_t k = tree.order[i], p = tree.parent[k];
     if (p >= 0) y[k] = y[k] + w[k] * y[p];
   }
-  for (std::int64_t c = 0; c < tree.cvs; ++c) x[c * lanes] = y[tree.slot[c]];
+  for (std::int64_t c = 0; c < tree.cvs; ++c) x[c * lanes] = y[tree.cv_slot[c]];
 }
 
 template <typename T, int W>
 CAJAX_INLINE void solve_tile(const Tree& tree, const Columns<const T*, W>& a, const Columns<const T*, W>& g,
                              const Columns<const T*, W>& b, const Columns<T*, W>& x, T* records) {
   if constexpr (W == 1) {
-    if (tree.branched) return solve_column<T>(tree, a.start[0], g.start[0], b.start[0], x.start[0], records);
+    return solve_column<T>(tree, a.start[0], g.start[0], b.start[0], x.start[0], records);
   }
-  load<T, W>(tree, tree.cv, a, records);
-  load<T, W>(tree, nullptr, g, records + W);
-  load<T, W>(tree, tree.cv, b, records + 2 * W);
+  load<T, W>(tree, cvs_of(tree), a, records);
+  load<T, W>(tree, edges_of(tree), g, records + W);
+  load<T, W>(tree, cvs_of(tree), b, records + 2 * W);
   // Level by level, the nodes of different branches overlap in the pipeline, which pays where a narrow tile would wait
   // for one division after the other. Records that fit no near cache are swept in their order in memory.
   constexpr std::int64_t kNear = 1 << 18;
   const bool leveled = W * sizeof(T) < 32 && tree.nodes * std::int64_t{kFields * W * sizeof(T)} <= kNear;
-  const std::int32_t* order = leveled ? tree.order : nullptr;
-  eliminate<T, W>(tree.nodes, tree.parent, order, records);
-  substitute<T, W>(tree.nodes, tree.parent, order, records);
+  const std::int32_t* order = leveled ? tree.order.data() : nullptr;
+  eliminate<T, W>(tree.nodes, tree.parent.data(), order, records);
+  substitute<T, W>(tree.nodes, tree.parent.data(), order, records);
   store<T, W>(tree, records + 2 * W, x);
 }
 

@@ -1,33 +1,30 @@
 // XLA FFI targets `cajax_tree_solve_f32` and `cajax_tree_solve_f64`: solves a whole forest for a whole batch.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "export.h"
+#include "state.h"
 #include "tile.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 
-// One binary that uses what the machine has. Needs ifunc support of the C library; the sanitizers dislike it.
-#if !defined(CAJAX_NO_CLONES) && defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && \
-    ((defined(__clang__) && __clang_major__ >= 16) || (!defined(__clang__) && defined(__GNUC__)))
-#define CAJAX_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CAJAX_CLONES
-#endif
-
-#if defined(_WIN32)
-#define CAJAX_EXPORT __declspec(dllexport)
-#else
-#define CAJAX_EXPORT __attribute__((visibility("default")))
-#endif
-
 namespace cajax {
 
 using Table = ffi::Span<const std::int32_t>;
+
+// What a call needs to know of its forest.
+struct Forest {
+  static inline ffi::TypeId id = {};
+  std::vector<Tree> trees;
+  std::int64_t entries = 0;  // CVs times lanes, all trees
+  std::int64_t edges = 0;    // nodes times lanes, all trees
+};
 
 namespace {
 
@@ -155,60 +152,40 @@ bool solve_tree(const Problem<T>& problem, const Tree& tree, std::int64_t cv_bas
   return ok;
 }
 
-// The forest as it comes in the attributes: nodes of all trees one after another.
-struct Forest {
-  std::vector<Tree> trees;
-  std::vector<std::int64_t> cvs;
-  std::int64_t entries = 0;  // CVs times lanes, all trees
-  std::int64_t edges = 0;    // nodes times lanes, all trees
-};
-
-ffi::Error read_forest(Table parent, Table cv, Table order, Table slot, Table nodes, Table lanes, Forest& forest) {
-  if (parent.size() != cv.size() || parent.size() != order.size() || nodes.size() != lanes.size()) {
-    return ffi::Error::InvalidArgument("tree solve: the tables of nodes or of trees differ in length");
+ffi::ErrorOr<std::unique_ptr<Forest>> prepare(Table parent, Table cv, Table nodes, Table lanes) {
+  const auto bad = [](const char* why) { return ffi::Unexpected(ffi::Error::InvalidArgument(why)); };
+  if (parent.size() != cv.size() || nodes.size() != lanes.size()) {
+    return bad("tree solve: the tables of nodes or of trees differ in length");
   }
-  std::int64_t base = 0, first_cv = 0;
-  const std::int64_t total = static_cast<std::int64_t>(parent.size());
+  auto forest = std::make_unique<Forest>();
+  std::int64_t base = 0;
+  const auto total = static_cast<std::int64_t>(parent.size());
   for (std::size_t t = 0; t < nodes.size(); ++t) {
-    Tree tree{nodes[t], lanes[t], parent.begin() + base, cv.begin() + base, order.begin() + base, nullptr, 0, false};
-    if (tree.nodes < 1 || tree.lanes < 1 || base + tree.nodes > total) {
-      return ffi::Error::InvalidArgument("tree solve: node counts do not fit the parent table");
+    const std::int64_t n = nodes[t];
+    if (n < 1 || lanes[t] < 1 || base + n > total) return bad("tree solve: node counts do not fit the parent table");
+    const std::int32_t *parents = parent.begin() + base, *cvs = cv.begin() + base;
+    const std::int64_t held = std::count_if(cvs, cvs + n, [](std::int32_t c) { return c >= 0; });
+    std::vector<bool> seen(held, false);
+    for (std::int64_t k = 0; k < n; ++k) {
+      if (parents[k] < -1 || parents[k] >= k || cvs[k] < -1 || cvs[k] >= held || (cvs[k] >= 0 && seen[cvs[k]])) {
+        return bad("tree solve: a node or CV index is out of range");
+      }
+      if (cvs[k] >= 0) seen[cvs[k]] = true;
     }
-    std::int64_t cvs = 0;
-    for (std::int64_t k = 0; k < tree.nodes; ++k) cvs += tree.cv[k] >= 0;
-    bool fits = true;
-    for (std::int64_t k = 0; k < tree.nodes; ++k) {
-      tree.branched |= tree.order[k] != k;
-      fits &= (tree.parent[k] >= -1) & (tree.parent[k] < k) & (tree.cv[k] >= -1) & (tree.cv[k] < cvs);
-      fits &= (tree.order[k] >= 0) & (tree.order[k] < tree.nodes);
-    }
-    if (first_cv + cvs > static_cast<std::int64_t>(slot.size())) {
-      return ffi::Error::InvalidArgument("tree solve: the table of slots is too short");
-    }
-    tree.cvs = cvs;
-    tree.slot = slot.begin() + first_cv;
-    first_cv += cvs;
-    for (std::int64_t c = 0; c < cvs; ++c) fits &= (tree.slot[c] >= 0) & (tree.slot[c] < tree.nodes);
-    if (!fits) return ffi::Error::InvalidArgument("tree solve: a node or CV index is out of range");
-    forest.trees.push_back(tree);
-    forest.cvs.push_back(cvs);
-    forest.entries += cvs * tree.lanes;
-    forest.edges += tree.nodes * tree.lanes;
-    base += tree.nodes;
+    forest->trees.push_back(arrange(parents, cvs, n, lanes[t]));
+    forest->entries += held * lanes[t];
+    forest->edges += n * lanes[t];
+    base += n;
   }
-  if (base != total) return ffi::Error::InvalidArgument("tree solve: node counts do not fit the parent table");
-  return ffi::Error::Success();
+  if (base != total) return bad("tree solve: node counts do not fit the parent table");
+  return forest;
 }
 
 template <ffi::DataType kType>
-ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kType> b,
-                      ffi::ResultBuffer<kType> x, Table parent, Table cv, Table order, Table slot, Table nodes,
-                      Table lanes) {
+ffi::Error tree_solve(Forest* prepared, ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kType> b,
+                      ffi::ResultBuffer<kType> x, ffi::Dictionary) {
   using T = ffi::NativeType<kType>;
-  Forest forest;
-  ffi::Error bad = read_forest(parent, cv, order, slot, nodes, lanes, forest);
-  if (bad.failure()) return bad;
-
+  const Forest& forest = *prepared;
   Problem<T> problem{a.typed_data(), g.typed_data(), b.typed_data(), x->typed_data(), {}, {}, {}, {}, {}, 1};
   const auto shape = x->dimensions();
   if (shape.size() < 1) return ffi::Error::InvalidArgument("tree solve: the result needs a CV axis");
@@ -223,12 +200,11 @@ ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kT
   }
   Scratch<T> scratch;
   std::int64_t cv_base = 0, node_base = 0;
-  for (std::size_t t = 0; t < forest.trees.size(); ++t) {
-    const Tree& tree = forest.trees[t];
+  for (const Tree& tree : forest.trees) {
     if (!solve_tree(problem, tree, cv_base, node_base, scratch)) {
       return ffi::Error(ffi::ErrorCode::kResourceExhausted, "tree solve: no memory for the scratch of a tree");
     }
-    cv_base += forest.cvs[t] * tree.lanes;
+    cv_base += tree.cvs * tree.lanes;
     node_base += tree.nodes * tree.lanes;
   }
   return ffi::Error::Success();
@@ -237,20 +213,27 @@ ffi::Error tree_solve(ffi::Buffer<kType> a, ffi::Buffer<kType> g, ffi::Buffer<kT
 }  // namespace
 }  // namespace cajax
 
-#define CAJAX_TARGET(name, type)                                     \
-  extern "C" CAJAX_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame*);   \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, cajax::tree_solve<type>,       \
-                                ffi::Ffi::Bind()                     \
-                                    .Arg<ffi::Buffer<type>>()        \
-                                    .Arg<ffi::Buffer<type>>()        \
-                                    .Arg<ffi::Buffer<type>>()        \
-                                    .Ret<ffi::Buffer<type>>()        \
-                                    .Attr<cajax::Table>("parent")    \
-                                    .Attr<cajax::Table>("cv")        \
-                                    .Attr<cajax::Table>("order")     \
-                                    .Attr<cajax::Table>("slot")      \
-                                    .Attr<cajax::Table>("nodes")     \
-                                    .Attr<cajax::Table>("lanes"))
+extern "C" CAJAX_EXPORT XLA_FFI_Error* cajax_tree_solve_instantiate(XLA_FFI_CallFrame* frame) {
+  if (XLA_FFI_Error* error = cajax::know_state<cajax::Forest>(frame->api, "cajax_tree_solve")) return error;
+  XLA_FFI_DEFINE_HANDLER(handler, cajax::prepare,
+                         ffi::Ffi::BindInstantiate()
+                             .Attr<cajax::Table>("parent")
+                             .Attr<cajax::Table>("cv")
+                             .Attr<cajax::Table>("nodes")
+                             .Attr<cajax::Table>("lanes"));
+  return handler(frame);
+}
+
+#define CAJAX_TARGET(name, type)                                      \
+  extern "C" CAJAX_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame*);    \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, cajax::tree_solve<type>,        \
+                                ffi::Ffi::Bind()                      \
+                                    .Ctx<ffi::State<cajax::Forest>>() \
+                                    .Arg<ffi::Buffer<type>>()         \
+                                    .Arg<ffi::Buffer<type>>()         \
+                                    .Arg<ffi::Buffer<type>>()         \
+                                    .Ret<ffi::Buffer<type>>()         \
+                                    .Attrs())
 
 CAJAX_TARGET(cajax_tree_solve_f32, ffi::F32);
 CAJAX_TARGET(cajax_tree_solve_f64, ffi::F64);

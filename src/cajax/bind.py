@@ -12,8 +12,7 @@ import numpy as np
 from ._types import Array, Float
 from .mech import Channel, Synapse
 from .model import Connections, Model
-from .solve import Index, spread, take
-from .solve.sparse import Graph, product
+from .solve import Graph, Index, product, spread, take
 
 # µF/cm² · µm² = 1e-8 µF = 1e-5 nF; S/cm² · µm² = 1e-8 S = 1e-2 µS, and so mA/cm² · µm² = 1e-2 nA;
 # Ω·cm / µm = 1e4 Ω = 1e-2 MΩ, whose inverse is 100 µS.

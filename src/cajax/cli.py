@@ -16,6 +16,8 @@ app.add_typer(train, name="train")
 
 def _devices(count: int) -> None:
     """Make `count` CPU devices, so that a batch runs on that many cores; must come before JAX starts."""
+    # Kinetics are long loops of arithmetic, a fifth faster in wide registers; XLA itself stays at 256 bits.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_prefer_vector_width=512")
     import jax
 
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cajax" / "xla"

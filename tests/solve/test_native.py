@@ -101,7 +101,7 @@ def test_foreign_library_is_refused(monkeypatch):
     native.available.cache_clear()
     monkeypatch.setattr(native, "_library", lambda: "no/such/library.so")
     try:
-        with pytest.warns(RuntimeWarning, match="without its native tree solve"):
+        with pytest.warns(RuntimeWarning, match="without its native kernels"):
             assert not native.available()
     finally:
         native.available.cache_clear()

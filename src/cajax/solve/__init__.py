@@ -10,6 +10,8 @@ from cajax.solve.loop import loop as loop
 from cajax.solve.sites import Index as Index
 from cajax.solve.sites import spread as spread
 from cajax.solve.sites import take as take
+from cajax.solve.sparse import Graph as Graph
+from cajax.solve.sparse import product as product
 from cajax.solve.tree import Forest as Forest
 from cajax.solve.tree import Tree as Tree
 from cajax.solve.tree import as_forest as as_forest

@@ -40,7 +40,7 @@ def solve(
     """
     forest = as_forest(forest)
     a, g, b = _checked(forest, a, g, b)
-    chosen = _chosen(backend, b.dtype)
+    chosen = chosen_backend(backend, b.dtype)
 
     def inverse(_: object, rhs: Array) -> Array:
         if chosen == "native":
@@ -136,7 +136,8 @@ def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array
     return operands[0], operands[1], operands[2]
 
 
-def _chosen(backend: str | None, dtype: np.dtype) -> str | None:
+def chosen_backend(backend: str | None, dtype: np.dtype) -> str | None:
+    """Return the backend that a call shall use: a name, or None for native on the CPU and JAX elsewhere."""
     name = backend or os.environ.get(BACKEND_VARIABLE) or None
     if name is not None and name not in BACKENDS:
         raise unknown("solve backend", name, BACKENDS, "" if backend else f"the variable {BACKEND_VARIABLE}")

@@ -33,7 +33,7 @@ def available() -> bool:
     except (OSError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         warnings.warn(
-            f"cajax runs without its native tree solve ({reason}), many times slower on the CPU; {CURE}",
+            f"cajax runs without its native kernels ({reason}), many times slower on the CPU; {CURE}",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from cajax._errors import ParameterError
 from cajax._types import Array, Float
 from cajax.solve import native
-from cajax.solve.linear import _chosen
+from cajax.solve.linear import chosen_backend
 
 EDGE, PRE, SITE = 0, 1, 2  # the operands w, s and c of the form
 
@@ -107,7 +107,7 @@ def product(
                 f"product: {name} has shape {jnp.shape(value)}, its graph needs ({size},); batch by vmap"
             )
     operands = (jnp.asarray(weight, dtype), jnp.asarray(s, dtype))
-    return _form.bind(*operands, out=SITE, lead=(), graph=graph, backend=_chosen(backend, dtype))
+    return _form.bind(*operands, out=SITE, lead=(), graph=graph, backend=chosen_backend(backend, dtype))
 
 
 _form = Primitive("cajax_sparse")

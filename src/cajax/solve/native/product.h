@@ -1,4 +1,4 @@
-// The three products of a graph: y[site] = sum w[edge] s[pre], ds[pre] = sum w[edge] c[site], dw[edge] = s[pre] c[site].
+// The products of a graph: y[site] = sum w[edge] s[pre], ds[pre] = sum w[edge] c[site], dw[edge] = s[pre] c[site].
 //
 // A lane is one independent pair of vectors. The `_one` kernels take one lane, the `_tile` kernels W lanes that share
 // their weights, as records of W numbers per entry. Both add up in the same order, so a batch has the bits of a loop:

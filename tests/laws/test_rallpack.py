@@ -3,7 +3,6 @@
 Source: Bhalla, Bilitch & Bower (1992), Rallpacks: a set of benchmarks for neuronal simulators, TINS 15:453.
 """
 
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def test_rallpack_1(shared: Path, method: Any) -> None:
         path = shared / "rallpack" / file
         if not path.is_file():
             pytest.skip(f"the reference waveform {file} is not at hand")
-        references[name] = 1e3 * np.loadtxt(gzip.open(path))[:, 1]  # V → mV
+        references[name] = 1e3 * np.loadtxt(path)[:, 1]  # V → mV
     cable = cx.Cell(cx.cylinder(1000.0, 0.5), cm=1.0, ra=100.0, v0=-65.0)
     model = cable.paint("all", leak=Leak(g=1 / 40_000, e=-65.0)).discretize(cx.PerBranch(1000))
     record = {"near": cx.at(0, 0.0), "far": cx.at(0, 1.0)}

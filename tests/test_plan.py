@@ -92,4 +92,6 @@ def test_wrong_arguments_are_told(model):
     raises(lambda: cx.plan(model, 10.0, inputs=[cx.IClamp("soma", 20.0, 1.0, 1.0)]), "starts at 20 ms")
     raises(lambda: cx.plan(model, 10.0, record={"v": "apical"}), "apical")
     raises(lambda: cx.plan(model, 10.0, adjoint=None), "adjoint")  # pyright: ignore[reportArgumentType]
-    raises(lambda: cx.plan(None, 10.0), "Model")  # pyright: ignore[reportArgumentType]
+    for wrong in (None, "cell"):
+        raises(lambda m=wrong: cx.plan(m, 10.0), "Model")  # pyright: ignore[reportArgumentType]
+    raises(lambda: cx.plan(model, 10.0, inputs=None), "inputs")  # pyright: ignore[reportArgumentType]

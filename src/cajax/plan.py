@@ -138,7 +138,13 @@ def plan(
     """
     if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
         raise ParameterError(f"plan: batch = {batch!r} must be a whole number of runs, at least 1")
-    inputs = tuple(inputs) if not isinstance(inputs, Input) else inputs
+    if not isinstance(model, Model):
+        raise ParameterError(
+            f"plan needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
+        )
+    inputs = (
+        tuple(inputs) if isinstance(inputs, Iterable) else inputs
+    )  # `simulate` says what is wrong with another
     run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False)
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1

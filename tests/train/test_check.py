@@ -162,6 +162,16 @@ def test_the_table_shows_all(model):
     assert "the gradient is that of the loss" in text.splitlines()[-1]
 
 
+def test_wrong_kinds_are_told(model):
+    right: dict[str, Any] = {"loss": lambda m: 0.0, "model": model, "free": Free({"*": unbounded()})}
+    for name in right:
+        wrong: Any = {**right, name: "text"}
+        with pytest.raises(
+            ParameterError, match="^check_gradient.*" + ("Model" if name == "model" else name)
+        ):
+            check_gradient(**wrong)
+
+
 def test_wrong_arguments_are_told(model):
     wrong_numbers: tuple[Any, ...] = (0, -1, 1.5, True)
     for bad in wrong_numbers:

@@ -12,7 +12,7 @@ import numpy as np
 from .._errors import NonFiniteError, ParameterError
 from .._types import Array
 from .check_table import DirectionRow, GradientCheck, PathRow
-from .free import Free, Theta, Trainable
+from .free import Free, Theta, Trainable, check_kinds
 from .progress import Reporter
 
 WIDE = (0.5, 0.1, 0.02)
@@ -46,6 +46,7 @@ def check_gradient(
     good to some three digits only. Raises `NonFiniteError` where the loss or its gradient is not finite,
     `ParameterError` for a loss that is not one number.
     """
+    check_kinds("check_gradient", loss, model, free)
     if isinstance(directions, bool) or not isinstance(directions, int) or directions < 1:
         raise ParameterError(
             f"check_gradient: directions = {directions!r} must be a whole number, at least 1"

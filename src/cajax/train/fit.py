@@ -16,7 +16,7 @@ import numpy as np
 
 from .._errors import NonFiniteError, ParameterError, StoreError
 from .checkpoints import Checkpoints, State
-from .free import Free, M, Theta, Trainable
+from .free import Free, M, Theta, Trainable, check_kinds
 from .history import History
 from .progress import Reporter
 from .update import Compiled, Report, make_update, own
@@ -212,14 +212,7 @@ def _fault(step: int, out: Report) -> str:
 
 
 def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:
-    if not callable(loss):
-        raise ParameterError(f"fit: loss is a {type(loss).__name__}; give a function of the model")
-    if not hasattr(model, "params") or not hasattr(model, "replace"):
-        raise ParameterError(
-            f"fit needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
-        )
-    if not isinstance(free, Free):
-        raise ParameterError(f"fit: free is a {type(free).__name__}; write Free({{'*.hh.gna': positive()}})")
+    check_kinds("fit", loss, model, free)
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise ParameterError(f"fit: optimizer is {optimizer!r}; give one of optax, such as optax.adam(1e-2)")
 

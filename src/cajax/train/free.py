@@ -142,3 +142,17 @@ def _widened(model: M, choices: Mapping[str, Choice]) -> M:
         if choice.place is not None:
             model = model.widened(path, choice.place)
     return model
+
+
+def check_kinds(caller: str, loss: Any, model: Any, free: Any) -> None:
+    """Raise `ParameterError` unless these are a function, a model and a `Free`; `caller` names who asks."""
+    if not callable(loss):
+        raise ParameterError(f"{caller}: loss is a {type(loss).__name__}; give a function of the model")
+    if not hasattr(model, "params") or not hasattr(model, "replace"):
+        raise ParameterError(
+            f"{caller} needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
+        )
+    if not isinstance(free, Free):
+        raise ParameterError(
+            f"{caller}: free is a {type(free).__name__}; write Free({{'*.hh.gna': positive()}})"
+        )

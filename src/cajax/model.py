@@ -342,3 +342,11 @@ class Model(eqx.Module):
         values = sum(int(np.prod(np.shape(v))) for v in self.params.values())
         names = sorted({m.name.rsplit(".", 1)[-1] for m in s.mechanisms})
         return f"Model({cells} cells, {s.size} CVs, {values} parameters, mechanisms {', '.join(names) or 'none'})"
+
+
+def require_model(model: Any, caller: str) -> None:
+    """Raise `ParameterError` unless `model` is a `Model`; `caller` names the function that needs one."""
+    if not isinstance(model, Model):
+        raise ParameterError(
+            f"{caller} needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
+        )

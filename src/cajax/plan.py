@@ -13,7 +13,7 @@ import numpy as np
 
 from . import units
 from ._errors import ParameterError
-from .model import Model
+from .model import Model, require_model
 from .protocol import Input
 from .simulate import Solution, simulate
 from .solve import Adjoint, Checkpointed, Direct
@@ -138,13 +138,9 @@ def plan(
     """
     if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
         raise ParameterError(f"plan: batch = {batch!r} must be a whole number of runs, at least 1")
-    if not isinstance(model, Model):
-        raise ParameterError(
-            f"plan needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
-        )
-    inputs = (
-        tuple(inputs) if isinstance(inputs, Iterable) else inputs
-    )  # `simulate` says what is wrong with another
+    require_model(model, "plan")
+    if isinstance(inputs, Iterable):  # `simulate` says what is wrong with anything else
+        inputs = tuple(inputs)
     run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False)
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1

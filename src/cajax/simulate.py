@@ -15,7 +15,7 @@ from . import units
 from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
 from ._types import Array, Bool, Float
 from .bind import Physics, Place, bind
-from .model import Model, Structure, soma_of
+from .model import Model, Structure, require_model, soma_of
 from .probe import observers
 from .protocol import Input
 from .solve import Adjoint, Checkpointed, loop
@@ -169,10 +169,7 @@ def simulate(
     Works under `jax.jit`, `grad`, `jvp`, `vmap`; a changed parameter value or amplitude never recompiles.
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
     """
-    if not isinstance(model, Model):
-        raise ParameterError(
-            f"simulate needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
-        )
+    require_model(model, "simulate")
     t1, dt = units.value(t1, "ms", "t1"), units.value(dt, "ms", "dt")
     n = _number_of_steps(t1, dt)
     _check_choices(method, adjoint)

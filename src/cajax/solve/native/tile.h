@@ -191,19 +191,20 @@ template <typename T, int W>
 CAJAX_INLINE void solve_tile(const Tree& tree, const Columns<const T*, W>& a, const Columns<const T*, W>& g,
                              const Columns<const T*, W>& b, const Columns<T*, W>& x, T* records) {
   if constexpr (W == 1) {
-    return solve_column<T>(tree, a.start[0], g.start[0], b.start[0], x.start[0], records);
+    solve_column<T>(tree, a.start[0], g.start[0], b.start[0], x.start[0], records);
+  } else {
+    load<T, W>(tree, cvs_of(tree), a, records);
+    load<T, W>(tree, edges_of(tree), g, records + W);
+    load<T, W>(tree, cvs_of(tree), b, records + 2 * W);
+    // Level by level, the nodes of different branches overlap in the pipeline, which pays where a narrow tile would
+    // wait for one division after the other. Records that fit no near cache are swept in their order in memory.
+    constexpr std::int64_t kNear = 1 << 18;
+    const bool leveled = W * sizeof(T) < 32 && tree.nodes * std::int64_t{kFields * W * sizeof(T)} <= kNear;
+    const std::int32_t* order = leveled ? tree.order.data() : nullptr;
+    eliminate<T, W>(tree.nodes, tree.parent.data(), order, records);
+    substitute<T, W>(tree.nodes, tree.parent.data(), order, records);
+    store<T, W>(tree, records + 2 * W, x);
   }
-  load<T, W>(tree, cvs_of(tree), a, records);
-  load<T, W>(tree, edges_of(tree), g, records + W);
-  load<T, W>(tree, cvs_of(tree), b, records + 2 * W);
-  // Level by level, the nodes of different branches overlap in the pipeline, which pays where a narrow tile would wait
-  // for one division after the other. Records that fit no near cache are swept in their order in memory.
-  constexpr std::int64_t kNear = 1 << 18;
-  const bool leveled = W * sizeof(T) < 32 && tree.nodes * std::int64_t{kFields * W * sizeof(T)} <= kNear;
-  const std::int32_t* order = leveled ? tree.order.data() : nullptr;
-  eliminate<T, W>(tree.nodes, tree.parent.data(), order, records);
-  substitute<T, W>(tree.nodes, tree.parent.data(), order, records);
-  store<T, W>(tree, records + 2 * W, x);
 }
 
 }  // namespace cajax

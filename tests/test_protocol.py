@@ -14,7 +14,7 @@ times = st.floats(0.0, 3.0)
 
 
 def drive(source, t, dt):
-    return source.drive(jnp.asarray(t), jnp.asarray(dt))
+    return source.drive(jnp.asarray(t), jnp.asarray(dt), None)
 
 
 @given(times, times, st.sampled_from([0.025, 0.1, 0.37]))

@@ -49,5 +49,5 @@ def test_wrong_sizes():
 
 
 def test_properties_have_units():
-    assert set(PROPERTIES) == {"cm", "ra", "v0", "temperature"}
+    assert set(PROPERTIES) == {"cm", "ra", "v0", "temperature", "radius", "length"}
     assert Rule("all_to_all") == cx.all_to_all()

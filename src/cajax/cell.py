@@ -10,17 +10,21 @@ import numpy as np
 
 from . import units
 from ._errors import ParameterError, RegionError, unknown
-from .distributions import Along, Each
+from .distributions import MEASURED, Along, Each
 from .lower import lower
-from .mech import Channel
+from .mech import Channel, Ion
 from .model import Model
 from .morph import DEFAULT_LABELS, Morphology, Region
 from .recipe import PROPERTIES, Decor, Paint, Population
+
+_FIELDS = tuple(name for name, prop in PROPERTIES.items() if not prop.measured)
 
 
 def _property(name: str, x: Any) -> Any:
     """Check one painted property and return it in its unit."""
     prop = PROPERTIES[name]
+    if prop.measured and isinstance(x, Each) and x.x == MEASURED:
+        return x
     if isinstance(x, Each):
         x = Each(x.place, units.value(x.x, prop.unit, name))
     x = units.value(x, prop.unit, name)
@@ -60,7 +64,7 @@ class Cell:
             raise ParameterError(
                 f"Cell needs a Morphology, not {type(self.morph).__name__}; use read_morphology(path) or a builder"
             )
-        for name in PROPERTIES:
+        for name in _FIELDS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _property(name, getattr(self, name)))
 
@@ -95,7 +99,7 @@ class Cell:
         for name, value in what.items():
             if name in PROPERTIES:
                 value = _property(name, value)
-            elif not isinstance(value, Channel):
+            elif not isinstance(value, Channel | Ion):
                 kind = value.__name__ + " (the class; call it)" if isinstance(value, type) else repr(value)
                 hint = (
                     unknown("property", name, PROPERTIES)
@@ -105,14 +109,14 @@ class Cell:
                 raise ParameterError(
                     f"cannot paint {name} = {kind} on '{label}': it is not a mechanism; {hint}"
                 )
-            else:
+            elif isinstance(value, Channel):
                 value.check()
             paints.append(Paint(label, name, value))
         return dataclasses.replace(self, paints=(*self.paints, *paints))
 
     @property
     def decor(self) -> Decor:
-        base = [Paint("all", n, getattr(self, n)) for n in PROPERTIES if getattr(self, n) is not None]
+        base = [Paint("all", n, getattr(self, n)) for n in _FIELDS if getattr(self, n) is not None]
         return Decor(dict(self.labels), (*base, *self.paints))
 
     def __repr__(self) -> str:

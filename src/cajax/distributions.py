@@ -11,6 +11,8 @@ from ._errors import ParameterError, unknown
 
 PLACES = ("cv", "branch", "cell")
 """The parts of a cell that can carry a value of their own, from fine to coarse."""
+MEASURED = "measured"
+"""In place of a value: a radius or a length starts from what the morphology has."""
 EDGE = "edge"
 """The place of weights that differ from edge to edge of a projection."""
 

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._errors import StoreError
-from .mech import Channel, Mechanism, Synapse
+from .mech import Mechanism
 from .model import Model
 
-FORMAT = 1
+FORMAT = 2
 
 
 class _Writer:
@@ -83,7 +83,7 @@ def _decode(x: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return {k: _decode(v, arrays) for k, v in x["map"].items()}
     cls = _class(x["class"])
     fields = {k: _decode(v, arrays) for k, v in x["fields"].items()}
-    if issubclass(cls, Channel | Synapse):
+    if issubclass(cls, Mechanism):
         return cls(**fields)
     made = object.__new__(cls)
     for name, value in fields.items():

@@ -1,127 +1,21 @@
 """Lowering: from recipes (what is painted where) to a `Model` (arrays and indices)."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import units
 from ._errors import ParameterError, RegionError, unknown
-from ._types import Array
-from .distributions import EDGE, Along, Each
-from .mech import ParamSpec, check_value
-from .model import Connections, FieldPlan, Group, Layout, Mechanism, Model, Source, Structure, soma_of
-from .morph import DEFAULT_LABELS, CVs, Measure, Morphology, PerBranch, Region, discretize, region
+from .distributions import MEASURED, Along, Each
+from .mech import Channel, Ion, ParamSpec, Reversal, reading
+from .model import FieldPlan, Group, Layout, Mechanism, Model, Source, Structure
+from .morph import DEFAULT_LABELS, CVs, Morphology, PerBranch, Region, discretize, region
+from .places import Parameters, Places, each_checked, template_of
+from .project import connect
 from .recipe import PROPERTIES, Decor, Population, Projection
 from .solve import Tree
-
-
-class _Lowering:
-    """The parameters, units and sources gathered while walking the recipes."""
-
-    def __init__(self) -> None:
-        self.params: dict[str, Array] = {}
-        self.specs: dict[str, ParamSpec] = {}
-
-    def add(self, path: str, value: Any, spec: ParamSpec) -> None:
-        self.params[path] = jnp.asarray(value, dtype=float)
-        self.specs[path] = spec
-
-    def source(self, path: str, value: Any, spec: ParamSpec, where: np.ndarray, place: "_Places") -> Source:
-        """Register one painted value and return the source that fills the entries `where`."""
-        owners = {k: np.unique(v[where], return_inverse=True)[1] for k, v in place.units.items()}
-        if isinstance(value, Along):
-            measure = _graded(path, value, place)[where]
-            for name, coefficient in value.coefficients.items():
-                number = units.value(coefficient, "1", f"{path}.{name}")
-                self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
-            return Source(path, "along", where, owners, measure, value.fn, tuple(value.coefficients))
-        if isinstance(value, Each):
-            if value.place not in owners:
-                raise unknown("place", value.place, owners, f"parameter '{path}'")
-            source = Source(path, value.place, where, owners)
-            width = source.width(value.place)
-            if np.shape(value.x) not in ((), (width,)):
-                raise ParameterError(
-                    f"parameter '{path}': each('{value.place}', …) needs one value or {width}, not {np.shape(value.x)}"
-                )
-            self.add(path, np.broadcast_to(value.x, (width,)), spec)
-            return source
-        if np.ndim(value) != 0:
-            raise ParameterError(
-                f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
-            )
-        self.add(path, value, spec)
-        return Source(path, "shared", where, owners)
-
-
-class _Places:
-    """CVs of one population in model order: who owns each, and its measures."""
-
-    def __init__(self, layout: Layout, index: np.ndarray | None = None):
-        self.layout = layout
-        self.start = layout.groups[0].start
-        cells = np.concatenate(
-            [np.tile(g.first_cell + np.arange(g.lanes), len(g.cvs.branch)) for g in layout.groups]
-        )
-        branches = self._spread(lambda cvs: cvs.branch)
-        self._index = np.arange(len(cells)) if index is None else index
-        units = {
-            "cell": cells,
-            "branch": cells * (branches.max() + 1) + branches,
-            "cv": np.arange(len(cells)),
-        }
-        self.units = {k: v[self._index] for k, v in units.items()}
-
-    def _spread(self, of: Callable[[CVs], np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.repeat(of(g.cvs), g.lanes) for g in self.layout.groups])
-
-    @property
-    def size(self) -> int:
-        return len(self._index)
-
-    def only(self, index: np.ndarray) -> "_Places":
-        return _Places(self.layout, self._index[index])
-
-    def mask(self, label: str) -> np.ndarray:
-        return self._spread(lambda cvs: region(label).mask(cvs, self.layout.labels))[self._index]
-
-    def measure(self, measure: Any) -> np.ndarray:
-        return self._spread(measure.values)[self._index]
-
-
-def _graded(path: str, value: Along, places: _Places) -> np.ndarray:
-    """Return the measure of a graded parameter at `places`; raises `ParameterError` where its function does not fit."""
-    if not isinstance(value.measure, Measure):
-        raise ParameterError(
-            f"parameter '{path}': along() needs a measure such as path_distance(), not {value.measure!r}"
-        )
-    measure = places.measure(value.measure)
-    numbers = [units.value(x, "1", f"{path}.{name}") for name, x in value.coefficients.items()]
-    try:
-        out = jax.eval_shape(
-            value.fn, jnp.asarray(measure), **dict(zip(value.coefficients, numbers, strict=True))
-        )
-    except TypeError as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"parameter '{path}': the function of along() fails: {reason}") from None
-    if np.shape(out) not in ((), measure.shape):
-        raise ParameterError(
-            f"parameter '{path}': along()'s function returns shape {np.shape(out)} for a measure of {measure.shape}"
-        )
-    return measure
-
-
-def _each_checked(owner: str, spec: ParamSpec, value: Any) -> Any:
-    """Convert and check the values inside an `Each` as a mechanism does with plain ones; others pass."""
-    if not isinstance(value, Each):
-        return value
-    x = units.value(value.x, spec.unit, f"{owner}.{spec.name}")
-    check_value(owner, spec, np.asarray(x))
-    return Each(value.place, x)
 
 
 def _property_per_branch(
@@ -145,6 +39,9 @@ def _discretize(morph: Morphology, labels: Mapping[str, Region], decor: Decor, p
 def _layouts(populations: Sequence[Population], policy: Any) -> tuple[Layout, ...]:
     layouts, start = [], 0
     for population in populations:
+        if not population.shapes:
+            layouts.append(Layout(population.name, (), {}, population.size))
+            continue
         labels = {**DEFAULT_LABELS, **population.decor.labels}
         groups, first = [], 0
         for morph, lanes in zip(population.shapes, population.counts, strict=True):
@@ -156,7 +53,7 @@ def _layouts(populations: Sequence[Population], policy: Any) -> tuple[Layout, ..
     return tuple(layouts)
 
 
-def _coverage(places: _Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[tuple[Any, np.ndarray]]]:
+def _coverage(places: Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[tuple[Any, np.ndarray]]]:
     """Return the CVs covered `[m]` (numbers in the population), and which entries of it each visible paint fills."""
     owner = np.full(places.size, -1)
     for i, paint in enumerate(paints):
@@ -172,12 +69,13 @@ def _coverage(places: _Places, paints: Sequence[Any]) -> tuple[np.ndarray, list[
     ]
 
 
-def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism]:
+def _mechanisms(low: Parameters, places: Places, decor: Decor) -> list[Mechanism]:
     found = []
     names = list(dict.fromkeys(p.name for p in decor.paints if p.name not in PROPERTIES))
     for name in sorted(names):
         paints = [p for p in decor.paints if p.name == name]
-        cls = type(paints[-1].value)
+        last = paints[-1].value
+        cls = type(last)
         if any(type(p.value) is not cls for p in paints):
             kinds = ", ".join(sorted({type(p.value).__name__ for p in paints}))
             raise ParameterError(
@@ -189,27 +87,81 @@ def _mechanisms(low: _Lowering, places: _Places, decor: Decor) -> list[Mechanism
             sources = tuple(
                 low.source(
                     f"{places.layout.prefix}{p.label}.{name}.{spec.name}",
-                    _each_checked(cls.__name__, spec, getattr(p.value, spec.name)),
+                    each_checked(cls.__name__, spec, getattr(p.value, spec.name)),
                     spec, where, places.only(covered),
                 )
                 for p, where in visible
             )  # fmt: skip
             fields[spec.name] = FieldPlan(len(covered), sources)
+        outline = last.outline() if isinstance(last, Channel) else None
+        species = (last.species or name) if isinstance(last, Ion) else ""
+        index = places.start + covered
         found.append(
-            Mechanism(
-                places.layout.prefix + name, _template(paints[-1].value), places.start + covered, fields
-            )
+            Mechanism(places.layout.prefix + name, template_of(last), index, fields, outline, species)
         )
     return found
 
 
-def _template(mechanism: Any) -> Any:
-    """Return the mechanism with the default of every parameter: what stays are the choices, which are static."""
-    return mechanism.with_params({spec.name: spec.default for spec in mechanism.specs()})
+def _check_ions(layout: Layout, found: Sequence[Mechanism], warm: bool) -> None:
+    """Raise unless every ion that a channel reads is painted where it reads it, and only once."""
+    ions = [m for m in found if isinstance(m.template, Ion)]
+    provided: dict[str, list[np.ndarray]] = {}
+    for m in ions:
+        m.template.charge(m.species)  # pyright: ignore[reportAttributeAccessIssue]
+        for other in provided.setdefault(m.species, []):
+            if np.intersect1d(other, m.index).size:
+                raise ParameterError(
+                    f"the ion '{m.species}' is painted twice at the same place; paint it under one name"
+                )
+        provided[m.species].append(m.index)
+    who = f"in population '{layout.name}'" if layout.name else "in this cell"
+    for m in found:
+        if m.outline is None:
+            continue
+        for name in (*m.outline.gates_read, *m.outline.current_reads):
+            species, kind = reading(name) or ("", "")
+            if not species:
+                _need_temperature(warm, f"'{m.name}' reads celsius")
+                continue
+            places = provided.get(species, [])
+            missing = np.setdiff1d(m.index, np.concatenate(places)) if places else m.index
+            if missing.size:
+                cure = "Reversal(e=…)" if kind == "e" else "Fixed(ci=…, co=…) or Pool()"
+                raise ParameterError(
+                    f"'{m.name}' reads {name}, but {who} nobody provides the ion '{species}' at {missing.size} of its"
+                    f" {len(m.index)} CVs; paint {species}={cure} there"
+                )
+            for ion in (i for i in ions if i.species == species):
+                _need_reading(ion, kind, name, m.name, warm)
+
+
+def _need_reading(ion: Mechanism, kind: str, name: str, reader: str, warm: bool) -> None:
+    template: Any = ion.template
+    if kind == "e" and not isinstance(template, Reversal):
+        _need_temperature(warm, f"'{reader}' reads {name}, a Nernst potential")
+    known = {"e": 0.0, "i": template.inside(**template.start()), "o": template.outside(**template.start())}
+    if known[kind] is None:
+        raise ParameterError(
+            f"'{reader}' reads {name}, but {type(template).__name__} '{ion.name}' has no concentrations; paint"
+            f" {ion.species}=Fixed(ci=…, co=…) or Pool()"
+        )
+
+
+def _need_temperature(warm: bool, why: str) -> None:
+    if not warm:
+        raise ParameterError(f"{why}: give the cell a temperature, Cell(…, temperature=37.0)")
+
+
+def _measured(value: Any, at: Places, measured: Any) -> Any:
+    """Return `each(place, "measured")` with the mean of what the morphology has at each place; others pass."""
+    if not (isinstance(value, Each) and isinstance(value.x, str) and value.x == MEASURED):
+        return value
+    owner = np.unique(at.units[value.place], return_inverse=True)[1]
+    return Each(value.place, np.bincount(owner, measured) / np.bincount(owner))
 
 
 def _properties(
-    low: _Lowering, all_places: Sequence[_Places], populations: Sequence[Population]
+    low: Parameters, all_places: Sequence[Places], populations: Sequence[Population]
 ) -> dict[str, FieldPlan]:
     plans: dict[str, FieldPlan] = {}
     size = sum(p.size for p in all_places)
@@ -222,71 +174,29 @@ def _properties(
             covered, visible = _coverage(places, paints)
             for paint, where in visible:
                 path = f"{places.layout.prefix}{paint.label}.{name}"
+                at = places.only(covered[where])
                 source = low.source(
                     path,
-                    paint.value,
+                    _measured(
+                        paint.value, at, places.values(name)[covered[where]] if prop.measured else None
+                    ),
                     ParamSpec(name, None, prop.unit, prop.lo, None),
                     where,
                     places.only(covered),
                 )
                 sources.append(dataclasses.replace(source, where=places.start + covered[where]))
         filled = sum(len(s.where) for s in sources)
-        if filled == size:
+        if prop.measured and filled:
+            plans[name] = FieldPlan(
+                size, tuple(sources), np.concatenate([p.values(name) for p in all_places])
+            )
+        elif filled == size:
             plans[name] = FieldPlan(size, tuple(sources))
         elif filled:
             raise ParameterError(
                 f"'{name}' is painted on {filled} of {size} CVs; give every cell a value for it"
             )
     return plans
-
-
-def _connect(low: _Lowering, layouts: Mapping[str, Layout], projection: Projection) -> Connections:
-    pre_layout, post_layout = layouts[projection.pre], layouts[projection.post]
-    pre = pre_layout.sites(soma_of(pre_layout))[:, 0]
-    post = post_layout.sites(projection.at)
-    if post.ndim == 1:
-        raise RegionError(
-            f"projection '{projection.path}': the cells of '{projection.post}' have different numbers of sites"
-        )
-    per_cell = post.shape[1]
-    pairs = projection.rule.pairs(len(pre), len(post))
-    shape = (len(pre), len(post)) if pairs is None else (len(pairs),)
-    if per_cell > 1:
-        shape = (*shape, per_cell)
-    path = f"{projection.path}.weight"
-    per_edge = isinstance(projection.weight, Each)
-    if per_edge and projection.weight.place != EDGE:
-        raise ParameterError(f"'{path}' cannot vary by {projection.weight.place}; write each('edge', …)")
-    weight = np.asarray(
-        units.value(projection.weight.x if per_edge else projection.weight, "uS", path), float
-    )
-    if per_edge and weight.ndim == 0:
-        weight = np.broadcast_to(weight, shape)
-    if weight.shape not in ((), shape):
-        raise ParameterError(f"'{path}' must be one number or of shape {shape}, not {weight.shape}")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ParameterError(
-            f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second synapse"
-            " with a lower reversal potential"
-        )
-    low.add(path, weight, ParamSpec("weight", None, "uS", 0.0, None))
-    fields = {}
-    for spec in type(projection.synapse).specs():
-        fields[spec.name] = f"{projection.path}.{spec.name}"
-        value = getattr(projection.synapse, spec.name)
-        if isinstance(value, Each | Along) or np.ndim(value) != 0:
-            raise ParameterError(
-                f"'{fields[spec.name]}' must be one number: the synapses of a projection share it"
-            )
-        low.add(fields[spec.name], value, spec)
-    edges = order = None
-    if pairs is not None:
-        site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()
-        order = np.argsort(site, kind="stable")
-        edges = np.stack([np.repeat(pairs[:, 0], per_cell), site], axis=1)[order]
-    return Connections(
-        projection.path, _template(projection.synapse), fields, path, shape, order, pre, post.ravel(), edges,
-    )  # fmt: skip
 
 
 def lower(populations: Sequence[Population], projections: Sequence[Projection], policy: Any) -> Model:
@@ -296,18 +206,24 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
             f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)"
         )
     layouts = _layouts(populations, policy)
-    low = _Lowering()
-    all_places = [_Places(layout) for layout in layouts]
+    low = Parameters()
+    populations = [p for p in populations if p.shapes]
+    all_places = [Places(layout) for layout in layouts if not layout.virtual]
+    if not all_places:
+        raise ParameterError("this network has spike sources only; add a population of cells")
     mechanisms: list[Mechanism] = []
     for places, population in zip(all_places, populations, strict=True):
-        mechanisms += _mechanisms(low, places, population.decor)
+        found = _mechanisms(low, places, population.decor)
+        warm = any(p.name == "temperature" for p in population.decor.paints)
+        _check_ions(places.layout, found, warm)
+        mechanisms += found
     properties = _properties(low, all_places, populations)
     by_name = {layout.name: layout for layout in layouts}
     for projection in projections:
         for name in (projection.pre, projection.post):
             if name not in by_name:
                 raise unknown("population", name, by_name)
-    connections = tuple(_connect(low, by_name, p) for p in projections)
+    connections = tuple(connect(low, by_name, mechanisms, p) for p in projections)
     groups = [g for layout in layouts for g in layout.groups]
     forest = tuple(Tree(g.cvs.node_parent, g.cvs.node_cv, g.lanes) for g in groups)
 
@@ -318,9 +234,11 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
         return np.concatenate([g.flat(np.maximum(getattr(g.cvs, name), 0)).T.ravel() for g in groups])
 
     structure = Structure(
-        size=sum(p.size for p in all_places), layouts=layouts, forest=forest, mechanisms=tuple(mechanisms),
+        size=sum(p.size for p in all_places), layouts=layouts, forest=forest,
+        mechanisms=tuple(m for m in mechanisms if m.outline is not None),
+        ions=tuple(m for m in mechanisms if m.outline is None),
         properties=properties, connections=connections, cv_child=owner("cv_child"), cv_parent=owner("cv_parent"),
-        specs=low.specs,
+        radius=spread("radius"), length=spread("length"), specs=low.specs,
     )  # fmt: skip
     return Model(
         low.params,

@@ -15,7 +15,18 @@ from . import units
 from ._errors import ParameterError, ProtocolError, unknown
 from ._types import Array, Float
 from .distributions import PLACES
-from .mech import Channel, ParamSpec, Synapse, check_value
+from .mech import (
+    Channel,
+    EventSynapse,
+    GapJunction,
+    Ion,
+    Outline,
+    ParamSpec,
+    Plasticity,
+    Surrogate,
+    Synapse,
+    check_value,
+)
 from .morph import DEFAULT_LABELS, CVs, Location, Region, as_location, center
 from .solve import Tree
 
@@ -102,16 +113,23 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class FieldPlan:
-    """How one field of a mechanism is put together from its sources: a scalar, or an array `[size]`."""
+    """How one field of a mechanism is put together from its sources: a scalar, or an array `[size]`.
+
+    `base` [size] holds where no source does; without it the sources fill every entry.
+    """
 
     size: int
     sources: tuple[Source, ...]
+    base: np.ndarray | None = None
 
     def assemble(self, params: Mapping[str, Array]) -> Float[Array, "..."]:
-        if len(self.sources) == 1 and self.sources[0].place == "shared":
+        if len(self.sources) == 1 and self.sources[0].place == "shared" and self.base is None:
             return params[self.sources[0].path]
         index = np.zeros(self.size, int)
         parts, start = [], 0
+        if self.base is not None:
+            index = np.arange(self.size)
+            parts, start = [jnp.asarray(self.base, params[self.sources[0].paths[0]].dtype)], self.size
         for source in self.sources:
             values, which = source.values(params)
             index[source.where] = start + which
@@ -123,12 +141,41 @@ class FieldPlan:
 
 @dataclass(frozen=True, eq=False)
 class Mechanism:
-    """A channel (`template` without its values) on the CVs `index` (sorted) of one population."""
+    """A channel or an ion (`template` without its values) on the CVs `index` (sorted) of one population.
+
+    A channel has an `outline`, an ion a `species`.
+    """
 
     name: str
-    template: Channel
+    template: Channel | Ion
     index: np.ndarray
     fields: Mapping[str, FieldPlan]
+    outline: Outline | None = None
+    species: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """What an event projection has beside its synapse: paths of `delay` and `threshold`, and how spikes are kept.
+
+    `source`: the presynaptic population; `virtual`: it has no membrane. `slots`: how many spikes of one cell may be in
+    flight. `per_edge`: the synapse's states belong to edges, not to presynaptic cells. `plasticity` with its `fields`
+    has the postsynaptic cells' CVs `soma` [cell], where they spike at `post_threshold` mV, and `cell` [site] of every
+    site.
+    """
+
+    source: str
+    virtual: bool
+    delay: str
+    threshold: str
+    surrogate: Surrogate | None
+    slots: int
+    per_edge: bool
+    plasticity: Plasticity | None
+    fields: Mapping[str, str]
+    soma: np.ndarray
+    post_threshold: float
+    cell: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +183,12 @@ class Connections:
     """A projection after lowering: presynaptic CVs `[pre]`, postsynaptic CVs `[site]`, and the edges between them.
 
     `edges` is None when every presynaptic cell reaches every site (weights are then a matrix `[pre, site]`);
-    otherwise `[edge, 2]` of (pre, site), sorted by site.
+    otherwise `[edge, 2]` of (pre, site), sorted by site; `order` says which weight each has. `events` is None for
+    graded synapses and gap junctions. Spike sources have no CVs: `pre` then numbers them.
     """
 
     name: str
-    template: Synapse
+    template: Synapse | EventSynapse | GapJunction
     fields: Mapping[str, str]
     weight: str
     weight_shape: tuple[int, ...]
@@ -148,6 +196,7 @@ class Connections:
     pre: np.ndarray
     post: np.ndarray
     edges: np.ndarray | None
+    events: Events | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,15 +215,19 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the cells of one population lie in the model, and what its regions are called."""
+    """Where the cells of one population lie in the model, and what its regions are called.
+
+    A population of spike sources has `virtual` of them and no cells.
+    """
 
     name: str
     groups: tuple[Group, ...]
     labels: Mapping[str, Region]
+    virtual: int = 0
 
     @property
     def size(self) -> int:
-        return sum(g.lanes for g in self.groups)
+        return self.virtual or sum(g.lanes for g in self.groups)
 
     @property
     def prefix(self) -> str:
@@ -182,6 +235,8 @@ class Layout:
 
     def sites(self, location: Location) -> np.ndarray:
         """Return the CV numbers `[cell, site]` of a location, or `[site]` where cells differ in how many they have."""
+        if self.virtual:
+            raise ProtocolError(f"population '{self.name}' consists of spike sources; they have no membrane")
         rows = [group.flat(location.resolve(group.cvs, self.labels)) for group in self.groups]
         if len({row.shape[1] for row in rows}) == 1:
             return np.concatenate(rows)
@@ -196,10 +251,13 @@ class Structure(Static):
     layouts: tuple[Layout, ...]
     forest: tuple[Tree, ...]
     mechanisms: tuple[Mechanism, ...]
+    ions: tuple[Mechanism, ...]
     properties: Mapping[str, FieldPlan]
     connections: tuple[Connections, ...]
     cv_child: np.ndarray
     cv_parent: np.ndarray
+    radius: np.ndarray
+    length: np.ndarray
     specs: Mapping[str, ParamSpec]
 
     def layout(self, name: str) -> Layout:
@@ -244,22 +302,36 @@ class Structure(Static):
         name, _, label = at.partition(".")
         return name, label or soma_of(self.layout(name))
 
+    def without_surrogates(self) -> "Structure":
+        """Return the structure whose spikes let gradients pass through their times only."""
+        connections = tuple(
+            c
+            if c.events is None
+            else dataclasses.replace(c, events=dataclasses.replace(c.events, surrogate=None))
+            for c in self.connections
+        )
+        return dataclasses.replace(self, connections=connections)
+
     def replace_source(self, path: str, place: str) -> "Structure":
         def plan(fp: FieldPlan) -> FieldPlan:
-            return FieldPlan(
-                fp.size,
-                tuple(dataclasses.replace(s, place=place) if s.path == path else s for s in fp.sources),
+            sources = tuple(dataclasses.replace(s, place=place) if s.path == path else s for s in fp.sources)
+            return FieldPlan(fp.size, sources, fp.base)
+
+        def planned(mechanisms: tuple[Mechanism, ...]) -> tuple[Mechanism, ...]:
+            return tuple(
+                dataclasses.replace(m, fields={k: plan(v) for k, v in m.fields.items()}) for m in mechanisms
             )
 
-        mechanisms = tuple(
-            dataclasses.replace(m, fields={k: plan(v) for k, v in m.fields.items()}) for m in self.mechanisms
-        )
         return dataclasses.replace(
-            self, mechanisms=mechanisms, properties={k: plan(v) for k, v in self.properties.items()}
+            self,
+            mechanisms=planned(self.mechanisms),
+            ions=planned(self.ions),
+            properties={k: plan(v) for k, v in self.properties.items()},
         )
 
     def source(self, path: str) -> Source | None:
-        plans = [p for m in self.mechanisms for p in m.fields.values()] + list(self.properties.values())
+        mechanisms = (*self.mechanisms, *self.ions)
+        plans = [p for m in mechanisms for p in m.fields.values()] + list(self.properties.values())
         return next((s for p in plans for s in p.sources if path in s.paths), None)
 
 
@@ -340,7 +412,7 @@ class Model(eqx.Module):
         s = self.structure
         cells = sum(layout.size for layout in s.layouts)
         values = sum(int(np.prod(np.shape(v))) for v in self.params.values())
-        names = sorted({m.name.rsplit(".", 1)[-1] for m in s.mechanisms})
+        names = sorted({m.name.rsplit(".", 1)[-1] for m in (*s.mechanisms, *s.ions)})
         return f"Model({cells} cells, {s.size} CVs, {values} parameters, mechanisms {', '.join(names) or 'none'})"
 
 

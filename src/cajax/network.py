@@ -10,10 +10,10 @@ import numpy as np
 from ._errors import ParameterError, unknown
 from .cell import Cell
 from .lower import lower
-from .mech import Synapse
+from .mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
 from .model import Model
 from .morph import DEFAULT_LABELS, Location, Region, as_location
-from .recipe import Decor, Paint, Population, Projection, Rule
+from .recipe import Decor, Paint, Population, Projection, Rule, SpikeSource
 
 
 def all_to_all() -> Rule:
@@ -60,6 +60,25 @@ def _alike(a: Decor, b: Decor) -> bool:
     )
 
 
+def _check_event_options(synapse: Any, options: dict[str, Any]) -> None:
+    """Raise `ParameterError` where an option of event synapses is of the wrong kind, or is given to another synapse."""
+    kinds = {
+        "surrogate": (Surrogate, "FastSigmoid()"),
+        "plasticity": (Plasticity, "STDP()"),
+        "in_flight": (int, "8"),
+    }
+    for name, value in options.items():
+        if value is None:
+            continue
+        if not isinstance(synapse, EventSynapse):
+            raise ParameterError(
+                f"{name}=… belongs to synapses that answer to spikes, such as ExpSyn(), not {type(synapse).__name__}"
+            )
+        kind, example = kinds.get(name, (object, ""))
+        if not isinstance(value, kind) or (name == "in_flight" and not value >= 1):
+            raise ParameterError(f"{name} = {value!r} is none; write for example {name}={example}")
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Populations of cells and projections between them."""
@@ -67,12 +86,22 @@ class Network:
     populations: tuple[Population, ...] = ()
     projections: tuple[Projection, ...] = ()
 
-    def add(self, name: str, cell: Cell | Sequence[Cell], count: int | None = None) -> "Network":
-        """Add `count` copies of a cell, or a list of cells that are painted alike but differ in shape."""
+    def add(
+        self, name: str, cell: Cell | Sequence[Cell] | SpikeSource, count: int | None = None
+    ) -> "Network":
+        """Add `count` copies of a cell, or a list of cells that are painted alike but differ in shape.
+
+        `SpikeSource()` in place of a cell makes sources of spikes, driven by `Spikes` and `Poisson` inputs.
+        """
         if not isinstance(name, str) or not name.isidentifier():
             raise ParameterError(f"population name {name!r} must be a word of letters, digits and _")
         if name in {p.name for p in self.populations}:
             raise ParameterError(f"there is a population '{name}' already; choose another name")
+        if isinstance(cell, SpikeSource):
+            if not isinstance(count, int | np.integer | None) or (count is not None and count < 1):
+                raise ParameterError(f"population '{name}' needs a whole number of sources, not {count!r}")
+            new = Population(name, (), (1 if count is None else int(count),), Decor({}, ()))
+            return dataclasses.replace(self, populations=(*self.populations, new))
         cells: list[Any] = list(cell) if isinstance(cell, list | tuple) else [cell]
         if not cells or not all(isinstance(c, Cell) for c in cells):
             raise ParameterError(f"population '{name}' needs a Cell or a list of Cells")
@@ -98,17 +127,28 @@ class Network:
         self,
         pre: str,
         post: str,
-        synapse: Synapse,
+        synapse: Synapse | EventSynapse | GapJunction,
         rule: Rule | None = None,
         at: str | Region | Location = "soma",
         weight: Any = 1e-3,
         name: str | None = None,
+        *,
+        source: str | Region | Location | None = None,
+        delay: Any = None,
+        threshold: Any = None,
+        surrogate: Surrogate | None = None,
+        plasticity: Plasticity | None = None,
+        in_flight: int | None = None,
     ) -> "Network":
-        """Connect population `pre` to locations `at` on `post`.
+        """Connect `source` (default: the soma) on population `pre` to locations `at` on `post`.
 
         `weight` in µS: one shared number, `each("edge", x)`, or an array `[pre, post]` (`[pre, post, site]` where `at`
         has several sites per cell; `[edge]`, `[edge, site]` for sparse rules). `name` (default: the synapse's class in
         lower case) appears in the path `pre->post.name.weight`.
+
+        For event synapses: `delay` ms (default 1) like a weight; spikes are upward crossings of `threshold` mV
+        (default −20, or a point neuron's own); `surrogate` lets gradients pass where no spike happened; `plasticity`
+        changes the weights during a run; `in_flight` spikes of one cell are kept on their way at once.
         """
         known = {p.name: p for p in self.populations}
         for population in (pre, post):
@@ -118,18 +158,29 @@ class Network:
             raise ParameterError(f"connect needs a rule such as all_to_all(), not {rule!r}")
         if name is not None and not str(name).isidentifier():
             raise ParameterError(f"projection name {name!r} must be a word of letters, digits and _")
-        if not isinstance(synapse, Synapse):
-            raise ParameterError(f"connect needs a synapse such as Graded(), not {synapse!r}")
-        synapse.check()
-        labels = {**DEFAULT_LABELS, **known[post].decor.labels}
-        if isinstance(at, str) and at not in labels:
-            raise unknown("region", at, labels, where=f"population '{post}'")
+        if not isinstance(synapse, Synapse | EventSynapse | GapJunction):
+            raise ParameterError(f"connect needs a synapse such as Graded() or ExpSyn(), not {synapse!r}")
+        if not isinstance(synapse, GapJunction):
+            synapse.check()
+        only = {"delay": delay, "threshold": threshold, "surrogate": surrogate, "plasticity": plasticity}
+        _check_event_options(synapse, only | {"in_flight": in_flight})
+        if not known[post].shapes:
+            raise ParameterError(
+                f"population '{post}' consists of spike sources; nothing can be connected to them"
+            )
+        for population, place in ((post, at), (pre, source)):
+            labels = {**DEFAULT_LABELS, **known[population].decor.labels}
+            if isinstance(place, str) and place not in labels:
+                raise unknown("region", place, labels, where=f"population '{population}'")
         name = name or type(synapse).__name__.lower()
         if (pre, post, name) in {(p.pre, p.post, p.name) for p in self.projections}:
             raise ParameterError(
                 f"there is a projection '{pre}->{post}.{name}' already; give this one another name=…"
             )
-        projection = Projection(name, pre, post, synapse, rule or all_to_all(), as_location(at), weight)
+        projection = Projection(
+            name, pre, post, synapse, rule or all_to_all(), as_location(at), weight,
+            None if source is None else as_location(source), delay, threshold, surrogate, in_flight, plasticity,
+        )  # fmt: skip
         return dataclasses.replace(self, projections=(*self.projections, projection))
 
     def __repr__(self) -> str:

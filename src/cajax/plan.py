@@ -186,13 +186,14 @@ def _timed(found: Plan, model: Model, inputs: tuple[Input, ...], run: Callable[.
     short = partial(run, t1=n * found.dt, dt=found.dt, adjoint=adjoint)
     first: State = short(model, inputs=(), t1=found.dt).state
     lanes = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (found.batch, *x.shape)), (first.v, first.gates, first.signals)
+        lambda x: jnp.broadcast_to(x, (found.batch, *x.shape)),
+        (first.v, first.gates, first.ions, first.signals, first.events),
     )
 
     # The inputs are arguments, lest a clamp that starts after these few steps be refused.
     def loss(params: dict[str, Any], inputs: tuple[Input, ...], lanes: Any) -> jax.Array:
-        def one(v: Any, gates: Any, signals: Any) -> jax.Array:
-            state = replace(first, v=v, gates=gates, signals=signals)
+        def one(v: Any, gates: Any, ions: Any, signals: Any, events: Any) -> jax.Array:
+            state = replace(first, v=v, gates=gates, ions=ions, signals=signals, events=events)
             sol = short(model.replace(params), inputs=inputs, state=state)
             return jnp.mean(sol.state.v**2) + sum(jnp.mean(x**2) for x in sol.records.values())
 

@@ -9,17 +9,20 @@ import numpy as np
 
 from ._errors import ProtocolError, unknown
 from ._types import Array
-from .bind import Physics, Place
+from .bind import Physics, Place, Readings, Relay
 from .model import Structure
 from .step import Method, State, membrane_current, observed_gates
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A quantity at a place: `what` is "v" (mV), "mechanism.gate", or "mechanism.i" (outward current, mA/cm²).
+    """A quantity at a place.
+
+    `what` is "v" (mV), "mechanism.gate", "mechanism.i" (outward current, mA/cm²) or an ion's: "ca.cai" and "ca.cao"
+    (mM), "ca.eca" (mV), and its further states.
 
     As text: "soma" is the voltage at the soma's centre, "soma.na.m" a gate; in a network "hidden", "hidden.soma",
-    "hidden.soma.na.m", and "pre->post.synapse.s" for a transmitter signal [pre].
+    "hidden.soma.na.m", and "pre->post.synapse.s" for a transmitter signal [pre] (or [edge]), ".w" for plastic weights.
     """
 
     at: Any
@@ -50,17 +53,36 @@ def parse(structure: Structure, spec: Any) -> Probe:
     return Probe(".".join(parts[: head + 1]), ".".join(parts[head + 1 :]))
 
 
-def _signal(structure: Structure, spec: str) -> Observe:
-    name, _, gate = spec.rpartition(".")
-    if name not in {c.name for c in structure.connections}:
-        raise unknown("projection", name, [c.name for c in structure.connections])
+def _signal(structure: Structure, spec: str, physics: Physics) -> Observe:
+    name, _, variable = spec.rpartition(".")
+    found = {c.name: c for c in structure.connections}
+    if name not in found:
+        raise unknown("projection", name, found)
+    for relay in physics.relays:
+        if relay.name == name:
+            return _of_relay(relay, variable)
 
     def observe(state: State, gates: tuple[dict, dict]) -> Array:
-        if gate not in gates[1][name]:
-            raise unknown("signal", gate, gates[1][name], where=name)
-        return gates[1][name][gate]
+        known = gates[1].get(name, {})
+        if variable not in known:
+            raise unknown("signal", variable, known, where=name)
+        return known[variable]
 
     return observe
+
+
+def _of_relay(relay: Relay, variable: str) -> Observe:
+    """Return a synaptic state, a trace, or the weights "w" (µS) of an event projection, as of now."""
+    states = list(relay.synapse.start())
+    plastic = (
+        ["w", *relay.plasticity.pre_traces(), *relay.plasticity.post_traces()] if relay.plasticity else []
+    )
+    if variable not in (*states, *plastic):
+        raise unknown("signal", variable, [*states, *plastic], where=relay.name)
+    if variable == "w":
+        return lambda state, gates: relay.weight * state.events[relay.name]["plastic"]["w"]
+    kind = "states" if variable in states else "plastic"
+    return lambda state, gates: state.events[relay.name][kind][variable]
 
 
 def _in_mechanism(structure: Structure, probe: Probe, sites: np.ndarray, physics: Physics) -> Observe:
@@ -69,24 +91,51 @@ def _in_mechanism(structure: Structure, probe: Probe, sites: np.ndarray, physics
     if not structure.is_cell:
         population = probe.at[0] if isinstance(probe.at, tuple) else probe.at.partition(".")[0]
         name = f"{population}.{short}"
-    names = [m.name for m in structure.mechanisms]
-    if name not in names:
-        raise unknown("mechanism", name, names)
-    index = structure.mechanisms[names.index(name)].index
-    membrane = physics.membranes[names.index(name)]
+    found = {m.name: m for m in (*structure.mechanisms, *structure.ions)}
+    if name not in found:
+        raise unknown("mechanism", name, found)
+    index = found[name].index
     entry = np.minimum(np.searchsorted(index, sites), len(index) - 1)
     if (index[entry] != sites).any():
         raise ProtocolError(f"cannot record '{probe.what}' at {probe.at!r}: '{short}' is not painted there")
+    of = _of_ion if found[name].outline is None else _of_channel
+    values = of(physics, name, variable)
 
     def observe(state: State, gates: tuple[dict, dict]) -> Array:
-        if variable == "i":
-            current, _ = membrane_current(membrane, membrane.place.take(state.v), gates[0][name])
-            return jnp.broadcast_to(current, index.shape)[entry]
-        if variable not in gates[0][name]:
-            raise unknown("quantity", variable, [*gates[0][name], "i"], where=f"mechanism '{name}'")
-        return gates[0][name][variable][entry]
+        return jnp.broadcast_to(values(state, gates), index.shape)[entry]
 
     return observe
+
+
+def _of_channel(physics: Physics, name: str, variable: str) -> Observe:
+    (membrane,) = (m for m in physics.membranes if m.name == name)
+    known = [*membrane.outline.states, "i"]
+    if variable not in known:
+        raise unknown("quantity", variable, known, where=f"mechanism '{name}'")
+    if variable != "i":
+        return lambda state, gates: gates[0][name][variable]
+
+    def current(state: State, gates: tuple[dict, dict]) -> Array:
+        readings = Readings(physics, state.ions)
+        return membrane_current(membrane, membrane.place.take(state.v), gates[0][name], readings)[0]
+
+    return current
+
+
+def _of_ion(physics: Physics, name: str, variable: str) -> Observe:
+    (site,) = (s for s in physics.ions if s.name == name)
+    known = {f"{site.species}i": "i", f"{site.species}o": "o", f"e{site.species}": "e"}
+    states = [k for k in site.ion.start() if k not in "io"]
+    if variable in states:
+        return lambda state, gates: state.ions[name][variable]
+    kind = known.get(variable, variable)
+    if kind not in known.values():
+        raise unknown("quantity", variable, [*known, *states], where=f"ion '{name}'")
+    if Readings(physics, {name: site.start()}).of(site, kind) is None:
+        raise ProtocolError(
+            f"cannot record '{name}.{variable}': {type(site.ion).__name__} has no concentrations"
+        )
+    return lambda state, gates: Readings(physics, state.ions).of(site, kind)
 
 
 def observers(
@@ -97,7 +146,7 @@ def observers(
     needs_gates = False
     for name, spec in record.items():
         if isinstance(spec, str) and "->" in spec:
-            found[name] = _signal(structure, spec)
+            found[name] = _signal(structure, spec, physics)
             needs_gates = True
             continue
         probe = parse(structure, spec)

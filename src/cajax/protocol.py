@@ -14,7 +14,7 @@ from ._errors import ParameterError, ProtocolError
 from ._types import Array, Float
 
 
-def _number(x: Any, unit: str, name: str) -> Any:
+def number(x: Any, unit: str, name: str) -> Any:
     """Convert text with a unit, and refuse what is not finite; traced values pass."""
     x = units.value(x, unit, name)
     if isinstance(x, Tracer):
@@ -31,28 +31,51 @@ def _number(x: Any, unit: str, name: str) -> Any:
     )
 
 
-def _concrete(x: Any) -> np.ndarray | None:
+def concrete(x: Any) -> np.ndarray | None:
+    """Return a value that is known, None for a traced one."""
     return None if isinstance(x, Tracer) else np.asarray(x)
 
 
 class Input(eqx.Module):
-    """Anything applied at a place during a run.
-
-    `drive(t, dt)` returns the current (nA) and the conductance (µS) with its reversal potential (mV) over [t, t + dt]:
-    the electrode current is `i - g (v - e)`.
-    """
+    """Anything applied to a model during a run; `at` says where."""
 
     at: eqx.AbstractVar[Any]
 
-    @abstractmethod
-    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]: ...
-
-    @abstractmethod
     def check(self, t1: float) -> None:
         """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
 
 
-class IClamp(Input):
+class Electrode(Input):
+    """An input that drives the voltage at a place. What it remembers between steps is in the run's state."""
+
+    def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return what the electrode remembers at t = 0, for sites of this shape."""
+        return None
+
+    @abstractmethod
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
+        """Return the current (nA) and the conductance (µS) with its reversal potential (mV) over [t, t + dt].
+
+        The electrode current is `i - g (v - e)`; what does not apply is None.
+        """
+
+    def advance(self, memory: Any, v: Array, t: Array, n: Array, dt: Array) -> Any:
+        """Return what is remembered one step later, for the new voltage `v` at the sites; `n` numbers the step."""
+        return memory
+
+
+class Trigger(Input):
+    """An input that lets the cells of a population spike; `at` is the population."""
+
+    @abstractmethod
+    def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
+        """Return the spikes of every cell from `t` until before `end` ms, and their mean time before `end`.
+
+        `n` is the number of the step.
+        """
+
+
+class IClamp(Electrode):
     """A current step of `amp` nA at `at`, from `delay` for `dur` ms.
 
     Over a time step the current is its exact mean, so delay and duration need not be multiples of dt and have
@@ -66,19 +89,19 @@ class IClamp(Input):
 
     def __init__(self, at: Any, delay: Any, dur: Any, amp: Any):
         self.at = at
-        self.delay = _number(delay, "ms", "IClamp delay")
-        self.dur = _number(dur, "ms", "IClamp dur")
-        self.amp = _number(amp, "nA", "IClamp amp")
-        concrete = _concrete(self.dur)
-        if concrete is not None and (concrete < 0).any():
+        self.delay = number(delay, "ms", "IClamp delay")
+        self.dur = number(dur, "ms", "IClamp dur")
+        self.amp = number(amp, "nA", "IClamp amp")
+        known = concrete(self.dur)
+        if known is not None and (known < 0).any():
             raise ParameterError(f"IClamp dur = {dur} ms is negative; give a length of time")
 
-    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
         on = jnp.clip((self.delay + self.dur - t) / dt, 0.0, 1.0) - jnp.clip((self.delay - t) / dt, 0.0, 1.0)
         return self.amp * on, None, None
 
     def check(self, t1: float) -> None:
-        delay, dur = _concrete(self.delay), _concrete(self.dur)
+        delay, dur = concrete(self.delay), concrete(self.dur)
         if delay is not None and (delay >= t1).any():
             raise ProtocolError(
                 f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at t1 = {t1:g} ms"
@@ -89,7 +112,7 @@ class IClamp(Input):
             )
 
 
-def _sample(values: Array, every: Array, t: Array) -> Array:
+def sample(values: Array, every: Array, t: Array) -> Array:
     """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at `t` ms."""
     x = jnp.clip(t / every, 0.0, values.shape[0] - 1.0)
     i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
@@ -98,7 +121,7 @@ def _sample(values: Array, every: Array, t: Array) -> Array:
     return low + (x - i) * (high - low)
 
 
-class Current(Input):
+class Current(Electrode):
     """A current waveform `values` [sample] or [sample, site] in nA, one sample each `dt` ms, interpolated linearly."""
 
     at: Any = eqx.field(static=True)
@@ -107,18 +130,15 @@ class Current(Input):
 
     def __init__(self, at: Any, values: Any, dt: Any):
         self.at = at
-        self.values = _number(values, "nA", "Current values")
-        self.dt = _number(dt, "ms", "Current dt")
-        _check_waveform("Current", self.values, self.dt)
+        self.values = number(values, "nA", "Current values")
+        self.dt = number(dt, "ms", "Current dt")
+        check_waveform("Current", self.values, self.dt)
 
-    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
-        return _sample(self.values, self.dt, t + 0.5 * dt), None, None
-
-    def check(self, t1: float) -> None:
-        return None
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
+        return sample(self.values, self.dt, t + 0.5 * dt), None, None
 
 
-class VClamp(Input):
+class VClamp(Electrode):
     """A voltage clamp that holds `at` at `v` mV (a number, or a waveform [sample] with one value each `dt` ms).
 
     The electrode has series resistance `rs` (MΩ); the default is as good as ideal.
@@ -131,31 +151,29 @@ class VClamp(Input):
 
     def __init__(self, at: Any, v: Any, dt: Any = None, rs: Any = 1e-3):
         self.at = at
-        self.v = _number(v, "mV", "VClamp v")
-        self.dt = None if dt is None else _number(dt, "ms", "VClamp dt")
-        self.rs = _number(rs, "Mohm", "VClamp rs")
-        resistance = _concrete(self.rs)
+        self.v = number(v, "mV", "VClamp v")
+        self.dt = None if dt is None else number(dt, "ms", "VClamp dt")
+        self.rs = number(rs, "Mohm", "VClamp rs")
+        resistance = concrete(self.rs)
         if resistance is not None and (resistance <= 0).any():
             raise ParameterError(f"VClamp rs = {rs} Mohm must be positive")
         if self.dt is not None:
-            _check_waveform("VClamp", self.v, self.dt)
+            check_waveform("VClamp", self.v, self.dt)
         elif np.ndim(self.v) > 1:
             raise ParameterError(f"VClamp v has shape {np.shape(self.v)}; give dt=… (ms) for a waveform")
 
-    def drive(self, t: Float[Array, ""], dt: Float[Array, ""]) -> tuple[Any, Any, Any]:
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
         # The held voltage is the one at the end of the step, so that is when the command is read.
-        v = self.v if self.dt is None else _sample(self.v, self.dt, t + dt)
+        v = self.v if self.dt is None else sample(self.v, self.dt, t + dt)
         return None, 1.0 / self.rs, v
 
-    def check(self, t1: float) -> None:
-        return None
 
-
-def _check_waveform(kind: str, values: Any, dt: Any) -> None:
+def check_waveform(kind: str, values: Any, dt: Any) -> None:
+    """Raise `ParameterError` for a waveform without samples or with a sampling step that is not positive."""
     if np.ndim(values) == 0 or np.shape(values)[0] == 0:
         raise ParameterError(
             f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}"
         )
-    step = _concrete(dt)
+    step = concrete(dt)
     if step is not None and (step <= 0).any():
         raise ParameterError(f"{kind} dt = {step} ms must be positive")

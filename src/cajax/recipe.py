@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import ParameterError
-from .mech import Synapse
+from .mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
 from .morph import Location, Morphology, Region
 
 
@@ -18,6 +18,8 @@ class Property:
     unit: str
     lo: float | None = None
     strict: bool = False
+    measured: bool = False
+    """Whether the morphology has a value of its own, which holds wherever nothing is painted."""
 
 
 PROPERTIES: Mapping[str, Property] = {
@@ -25,6 +27,8 @@ PROPERTIES: Mapping[str, Property] = {
     "ra": Property("ohm*cm", 0.0, strict=True),
     "v0": Property("mV"),
     "temperature": Property("degC", -273.15, strict=True),
+    "radius": Property("um", 0.0, strict=True, measured=True),
+    "length": Property("um", 0.0, strict=True, measured=True),
 }
 
 
@@ -47,7 +51,10 @@ class Decor:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """`count[i]` copies of each shape `shapes[i]`, all painted alike. The lone cell of a cell model has name ""."""
+    """`count[i]` copies of each shape `shapes[i]`, all painted alike. The lone cell of a cell model has name "".
+
+    Spike sources have no shapes: `counts` then holds how many there are.
+    """
 
     name: str
     shapes: tuple[Morphology, ...]
@@ -57,6 +64,11 @@ class Population:
     @property
     def size(self) -> int:
         return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class SpikeSource:
+    """A member of a population without membranes, which spikes when a `Spikes` or `Poisson` input says so."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +108,24 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Synapses of one kind from population `pre` to locations `at` on the cells of population `post`."""
+    """Synapses of one kind from locations `source` on population `pre` to locations `at` on population `post`.
+
+    `delay` ms, `threshold` mV, `surrogate`, `in_flight` and `plasticity` are those of an event synapse.
+    """
 
     name: str
     pre: str
     post: str
-    synapse: Synapse
+    synapse: Synapse | EventSynapse | GapJunction
     rule: Rule
     at: Location
     weight: Any
+    source: Location | None = None
+    delay: Any = None
+    threshold: Any = None
+    surrogate: Surrogate | None = None
+    in_flight: int | None = None
+    plasticity: Plasticity | None = None
 
     @property
     def path(self) -> str:

@@ -17,9 +17,10 @@ from ._types import Array, Bool, Float
 from .bind import Physics, Place, bind
 from .model import Model, Structure, require_model, soma_of
 from .probe import observers
-from .protocol import Input
+from .protocol import Electrode, Input, Trigger
 from .solve import Adjoint, Checkpointed, loop
-from .step import Method, Staggered, State, advance, initial
+from .step import Method, Placed, Staggered, State, advance, initial, start_inputs
+from .stimuli import Spikes
 
 
 class Solution(eqx.Module):
@@ -76,21 +77,41 @@ def _number_of_steps(t1: Any, dt: Any) -> int:
     return n
 
 
-def _placed(structure: Structure, inputs: Sequence[Input]) -> list[tuple[Input, Place, tuple[int, ...]]]:
+def _placed(structure: Structure, inputs: Sequence[Input]) -> list[Placed]:
     placed = []
     for source in inputs:
-        sites = structure.sites(source.at)
-        shapes = jax.eval_shape(lambda s=source: s.drive(jnp.zeros(()), jnp.ones(())))
-        for x in jax.tree.leaves(shapes):
-            if x.ndim > sites.ndim or any(
-                a not in (1, b) for a, b in zip(x.shape[::-1], sites.shape[::-1], strict=False)
-            ):
+        if isinstance(source, Electrode):
+            placed.append(_electrode(structure, source))
+            continue
+        known = [x.name for x in structure.layouts] if isinstance(source, Trigger) else [
+            c.name for c in structure.connections if c.events is not None and c.events.plasticity is not None
+        ]  # fmt: skip
+        if source.at not in known:
+            kind = "population" if isinstance(source, Trigger) else "plastic projection"
+            raise unknown(kind, str(source.at), known, type(source).__name__)
+        if isinstance(source, Spikes):
+            size = structure.layout(source.at).size
+            if source.times.ndim == 2 and source.times.shape[0] not in (1, size):
                 raise ParameterError(
-                    f"{type(source).__name__} at {source.at!r} has values of shape {x.shape}, but that place has shape"
-                    f" {sites.shape} in this model"
+                    f"Spikes at '{source.at}' has times for {source.times.shape[0]} cells, but there are {size}"
                 )
-        placed.append((source, Place(sites.ravel(), structure.size), sites.shape))
+        placed.append(Placed(source))
     return placed
+
+
+def _electrode(structure: Structure, source: Electrode) -> Placed:
+    sites = structure.sites(source.at)
+    memory = jax.eval_shape(lambda: source.start(sites.shape, jnp.result_type(float)))
+    shapes = jax.eval_shape(lambda m: source.drive(jnp.zeros(()), jnp.ones(()), m), memory)
+    for x in jax.tree.leaves(shapes):
+        if x.ndim > sites.ndim or any(
+            a not in (1, b) for a, b in zip(x.shape[::-1], sites.shape[::-1], strict=False)
+        ):
+            raise ParameterError(
+                f"{type(source).__name__} at {source.at!r} has values of shape {x.shape}, but that place has shape"
+                f" {sites.shape} in this model"
+            )
+    return Placed(source, Place(sites.ravel(), structure.size), sites.shape)
 
 
 @partial(jax.jit, static_argnames=("record", "method", "n", "levels"))
@@ -123,7 +144,7 @@ def _start(
     physics = bind(model)
     placed = _placed(model.structure, inputs)
     dt = dt.astype(physics.v0.dtype)
-    first = initial(physics, dt) if state is None else _restarted(state, dt)
+    first = initial(physics, placed, dt) if state is None else _restarted(state, placed, dt)
     return lambda now: advance(physics, model.structure.forest, placed, method, now), physics, first
 
 
@@ -141,11 +162,17 @@ def _last_good(
     return before, after
 
 
-def _restarted(state: State, dt: Array) -> State:
-    """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed."""
+def _restarted(state: State, placed: Sequence[Placed], dt: Array) -> State:
+    """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed.
+
+    Inputs that are not those of the run before begin anew.
+    """
+    fresh = start_inputs(placed, state.v.dtype)
+    if jax.tree.map(jnp.shape, fresh) == jax.tree.map(jnp.shape, state.inputs):
+        fresh = state.inputs
     same = state.dt == dt
     origin = jnp.where(same, state.origin, state.t)
-    return dataclasses.replace(state, origin=origin, n=jnp.where(same, state.n, 0), dt=dt)
+    return dataclasses.replace(state, inputs=fresh, origin=origin, n=jnp.where(same, state.n, 0), dt=dt)
 
 
 def simulate(
@@ -185,6 +212,7 @@ def simulate(
     leaves = tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves)
     first, samples = _shapes(leaves, tree, recordings, method)
     _check_state(state, first)
+    _check_delays(model, dt)
     batch = _batch((model, inputs, state))
     levels = adjoint.levels(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
     run = partial(_run, model, inputs, record=recordings, method=method, levels=levels)
@@ -204,7 +232,7 @@ def _shapes(
 
     def start(model: Model) -> tuple[State, dict[str, Array]]:
         physics = bind(model)
-        state = initial(physics, jnp.zeros(()))
+        state = initial(physics, (), jnp.zeros(()))
         return state, observers(model.structure, physics, method, dict(record))(state)
 
     return jax.eval_shape(start, jax.tree.unflatten(tree, leaves))
@@ -219,7 +247,9 @@ def _recordings(structure: Structure, record: Mapping[str, Any] | None) -> tuple
     if record is None:
         layouts = structure.layouts
         return (
-            (("v", soma_of(layouts[0])),) if structure.is_cell else tuple((x.name, x.name) for x in layouts)
+            (("v", soma_of(layouts[0])),)
+            if structure.is_cell
+            else tuple((x.name, x.name) for x in layouts if not x.virtual)
         )
     if not isinstance(record, Mapping):
         raise ProtocolError(f"record must map names to places, as in record={{'v': 'soma'}}, not {record!r}")
@@ -248,6 +278,7 @@ def _check_state(state: Any, shapes: State) -> None:
         return
     if not isinstance(state, State):
         raise ProtocolError(f"state must be the .state of a Solution, not {type(state).__name__}")
+    state = dataclasses.replace(state, inputs=())
     same = jax.tree.structure(state) == jax.tree.structure(shapes)
     if not same or any(
         np.shape(a) != b.shape for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(shapes), strict=True)
@@ -255,6 +286,19 @@ def _check_state(state: Any, shapes: State) -> None:
         raise ProtocolError(
             "state belongs to another model: its CVs, gates or signals differ from this one's"
         )
+
+
+def _check_delays(model: Model, dt: Any) -> None:
+    """Raise `ProtocolError` where a delay is known to be shorter than a step: its spikes would come too late."""
+    for c in model.structure.connections:
+        if c.events is None or _is_traced(delay := model.params[c.events.delay]):
+            continue
+        least = float(np.min(np.asarray(delay), initial=np.inf))
+        if least < float(dt) * (1.0 - 1e-6):
+            raise ProtocolError(
+                f"'{c.events.delay}' goes down to {least:g} ms, shorter than a step of dt = {float(dt):g} ms; take a"
+                " smaller dt or a longer delay"
+            )
 
 
 def _diagnosis(model: Model, before: State, after: State) -> NonFiniteError:

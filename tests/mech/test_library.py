@@ -25,8 +25,8 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def test_nothing_is_skipped():
-    exported = {x for x in vars(mech).values() if isinstance(x, type) and issubclass(x, Mechanism)}
-    assert exported - {Mechanism, Channel, Synapse} == set(LIBRARY)
+    exported = {x for x in vars(mech).values() if isinstance(x, type) and issubclass(x, Channel | Synapse)}
+    assert exported - {Channel, Synapse} <= set(LIBRARY)
     assert {c.__name__ for c in LIBRARY} >= {"HH", "Leak", "Na", "Kd", "Km", "CaL", "CaT", "Graded"}
 
 

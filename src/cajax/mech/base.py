@@ -13,8 +13,20 @@ import jax.numpy as jnp
 from .. import units
 from .._errors import ParameterError, unknown
 from .._types import Array
-from .gating import Q10, Gate
+from .gating import Q10
+from .kinetics import Kinetics, Scheme
 from .params import ParamSpec, adopt, check_value, spec_of
+from .reading import asked, is_reading
+
+
+@dataclasses.dataclass(frozen=True)
+class Outline:
+    """What a channel is made of: its states, what its gates and its current read, and which ions carry the current."""
+
+    states: tuple[str, ...]
+    gates_read: tuple[str, ...]
+    current_reads: tuple[str, ...]
+    carriers: tuple[str, ...]
 
 
 class Mechanism(eqx.Module):
@@ -82,38 +94,68 @@ class Mechanism(eqx.Module):
 class Channel(Mechanism):
     """A membrane current per area. Subclass it with parameters, `current` and, if it has gates, `gates`.
 
-    `q10 = Q10(3.0, at=6.3)` in the class body scales all gate rates with temperature.
+    Both may take further arguments that the surroundings fill by name: `eca` (mV), `cai` and `cao` (mM) of an ion "ca",
+    `celsius`. `ion = "ca"` in the class body says which ion carries the current. `q10 = Q10(3.0, at=6.3)` scales all
+    gate rates with temperature.
     """
 
-    def gates(self, v: Array) -> dict[str, Gate]:
-        """Return the gates at voltage `v` (mV, any shape) by name; none by default."""
+    ion: ClassVar[str | None] = None
+
+    def gates(self, v: Array, *args: Any, **readings: Any) -> Mapping[str, Kinetics]:
+        """Return the gates and schemes at voltage `v` (mV, any shape) by name; none by default."""
         return {}
 
     @abstractmethod
     def current(self, v: Any, *args: Any, **gates: Any) -> Any:
         """Return the current density (mA/cm², outward positive, shape of `v`) at `v` (mV).
 
-        Define it with one argument per gate, by name: `def current(self, v, m, h)`.
+        Define it with one argument per gate or state, by name: `def current(self, v, m, h)`. Where several ions carry
+        it, return a dict from ion to current; under "" goes what no ion carries.
         """
+
+    def carried(self, v: Any, **given: Any) -> dict[str, Any]:
+        """Return the current by the ion that carries it, "" for what none does; `given` may hold more than it takes."""
+        taken = inspect.signature(type(self).current).parameters.values()
+        if not any(p.kind == p.VAR_KEYWORD for p in taken):
+            given = {p.name: given[p.name] for p in taken if p.name in given}
+        current = self.current(v, **given)
+        return current if isinstance(current, dict) else {self.ion or "": current}
+
+    def outline(self) -> Outline:
+        """Return the names of the states, and what `gates` and `current` read; `ParameterError` where they do not fit.
+
+        Nothing is computed.
+        """
+        name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
+        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        gates_read = tuple(asked(type(self).gates, 1))
+        for reading in gates_read:
+            if not is_reading(reading):
+                raise ParameterError(
+                    f"{name}.gates takes '{reading}', which nothing provides; an ion's would be cai, cao or eca"
+                )
+        kinetics = jax.eval_shape(plain.gates, v, **dict.fromkeys(gates_read, v))
+        states = _states(kinetics, f"{name}.gates")
+        readings = _match(f"{name}.gates", f"{name}.current", type(self).current, states, kinetics, 1)
+        given = dict.fromkeys((*states, *readings), v)
+        carriers = jax.eval_shape(lambda v, g: plain.carried(v, **g), v, given)
+        for current in carriers.values():
+            if (shape := getattr(current, "shape", None)) != v.shape:
+                raise ParameterError(
+                    f"{name}.current has shape {shape} at a voltage of shape {v.shape}; keep that"
+                )
+        return Outline(tuple(states), gates_read, readings, tuple(c for c in carriers if c))
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""
-        name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
-        gates = jax.eval_shape(plain.gates, v)
-        _match(f"{name}.gates", f"{name}.current", type(self).current, gates)
-        current = jax.eval_shape(lambda v: plain.current(v, **dict.fromkeys(gates, v)), v)
-        if (shape := getattr(current, "shape", None)) != v.shape:
-            raise ParameterError(
-                f"{name}.current has shape {shape} at a voltage of shape {v.shape}; keep that"
-            )
+        self.outline()
 
 
 class Synapse(Mechanism):
     """A synapse whose state lives at the presynaptic site: one signal there drives all targets."""
 
     @abstractmethod
-    def gates(self, v_pre: Array) -> dict[str, Gate]:
+    def gates(self, v_pre: Array) -> Mapping[str, Kinetics]:
         """Return the gates at presynaptic voltage `v_pre` (mV, any shape) by name."""
 
     @abstractmethod
@@ -128,22 +170,39 @@ class Synapse(Mechanism):
         """Raise `ParameterError` if `gates` and `release` do not fit together. Nothing is computed."""
         name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
         plain = self.with_params({spec.name: spec.default for spec in self.specs()})
-        _match(f"{name}.gates", f"{name}.release", type(self).release, jax.eval_shape(plain.gates, v))
+        kinetics = jax.eval_shape(plain.gates, v)
+        states = _states(kinetics, f"{name}.gates")
+        if readings := _match(f"{name}.gates", f"{name}.release", type(self).release, states, kinetics, 0):
+            raise ParameterError(
+                f"{name}.release takes '{readings[0]}', but {name}.gates gives {', '.join(states)}"
+            )
 
 
-def _match(giver: str, taker: str, function: Any, gates: Any) -> None:
-    """Raise `ParameterError` unless `gates` is a dict of exactly the gates that `function` takes."""
-    if not isinstance(gates, dict) or not all(isinstance(g, Gate) for g in gates.values()):
+def _states(kinetics: Any, giver: str) -> list[str]:
+    """Return the names of all gates and states; `ParameterError` unless `kinetics` is a dict of gates and schemes."""
+    if not isinstance(kinetics, dict) or not all(isinstance(g, Kinetics) for g in kinetics.values()):
         cure = "return a dict such as {'n': Gate.rates(a, b)}"
         raise ParameterError(f"{giver} does not return gates by name; {cure}")
-    taken = list(inspect.signature(function).parameters.values())[1:]
-    taken = taken[1:] if taker.endswith("current") else taken
+    names = [n for k, g in kinetics.items() for n in (g.states if isinstance(g, Scheme) else (k,))]
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"{giver} gives the state '{name}' twice; call one of them otherwise")
+    return names
+
+
+def _match(
+    giver: str, taker: str, function: Any, states: list[str], kinetics: dict[str, Any], skip: int
+) -> tuple[str, ...]:
+    """Return what `function` reads beside the states; `ParameterError` where it takes more or less than there is."""
+    taken = list(inspect.signature(function).parameters.values())[1 + skip :]
     named = [p for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    have = ", ".join(gates) or "no gate"
+    have = ", ".join(states) or "no gate"
     for p in named:
-        if p.name not in gates and p.default is p.empty:
+        if p.name not in states and p.default is p.empty and not is_reading(p.name):
             raise ParameterError(f"{taker} takes gate '{p.name}', but {giver} gives {have}")
     if not any(p.kind == p.VAR_KEYWORD for p in taken):
-        for gate in gates:
-            if gate not in {p.name for p in named}:
+        for gate, kind in kinetics.items():
+            # A scheme has states that no current needs, such as closed ones; a gate that none needs is a slip.
+            if not isinstance(kind, Scheme) and gate not in {p.name for p in named}:
                 raise ParameterError(f"{giver} gives gate '{gate}', but {taker} does not take it")
+    return tuple(p.name for p in named if p.name not in states and is_reading(p.name))

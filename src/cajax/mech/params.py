@@ -67,7 +67,11 @@ def adopt(owner: type) -> None:
     Raises `ParameterError` for a field without a unit: it would silently stay out of everything that trains.
     """
     kinds = inspect.get_annotations(owner)
-    fields = {n: owner.__dict__.get(n, MISSING) for n, kind in kinds.items() if "ClassVar" not in str(kind)}
+    fields = {
+        n: owner.__dict__.get(n, MISSING)
+        for n, kind in kinds.items()
+        if "ClassVar" not in str(kind) and "AbstractVar" not in str(kind)
+    }
     for name, value in fields.items():
         if not isinstance(value, Field):
             given = "1.0" if value is MISSING else repr(value)

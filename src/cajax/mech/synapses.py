@@ -1,10 +1,17 @@
-"""Synapses whose state lives at the presynaptic site."""
+"""Synapses: graded ones that follow the presynaptic voltage, and those that answer to spikes."""
 
+from typing import Any
+
+import equinox as eqx
 import jax.numpy as jnp
+from jax.nn import sigmoid
 
+from .._errors import ParameterError
 from .._types import Array, Param
-from .base import Synapse
+from .base import Mechanism, Synapse
+from .events import EventSynapse
 from .gating import Gate
+from .kinetics import States
 from .params import param
 
 
@@ -31,3 +38,229 @@ class Graded(Synapse):
 
     def current(self, v: Array, g: Array) -> Array:
         return g * (v - self.e)
+
+
+class Rate(Synapse):
+    """The output of a rate unit: a current that follows a sigmoid of the presynaptic voltage.
+
+    With `Leak` alone on the cells, C v' = −g (v − e) + drive Σ weight · s is the classic rate network (Wilson & Cowan
+    1972); a negative `drive` (mV) inhibits.
+    """
+
+    drive: Param = param(10.0, "mV")
+    threshold: Param = param(-50.0, "mV")
+    slope: Param = param(5.0, "mV", lo=1e-3)
+    tau: Param = param(1.0, "ms", lo=1e-3)
+
+    def gates(self, v_pre: Array) -> dict[str, Any]:
+        return {"s": Gate.relax(sigmoid((v_pre - self.threshold) / self.slope), self.tau + 0.0 * v_pre)}
+
+    def release(self, s: Array) -> Array:
+        return s
+
+    def current(self, v: Array, g: Array) -> Array:
+        return -g * self.drive + 0.0 * v
+
+
+class ExpSyn(EventSynapse):
+    """A conductance that jumps by the weight and decays with `tau`; NEURON's `ExpSyn`."""
+
+    tau: Param = param(2.0, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+
+    def gates(self) -> dict[str, Gate]:
+        return {"g": Gate.relax(jnp.zeros(()), self.tau)}
+
+    def event(self, g: Array) -> States:
+        return {"g": g + 1.0}
+
+    def release(self, g: Array) -> Array:
+        return g
+
+    def current(self, v: Array, g: Array) -> Array:
+        return g * (v - self.e)
+
+
+class Alpha(EventSynapse):
+    """The alpha function g = (t/tau) exp(1 − t/tau), which peaks at the weight. Source: Rall (1967), J Neurophysiol."""
+
+    tau: Param = param(1.0, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+
+    def gates(self) -> dict[str, Gate]:
+        gate = Gate.relax(jnp.zeros(()), self.tau)
+        return {"a": gate, "g": gate}
+
+    def flow(self, dt: Any, a: Array, g: Array) -> States:
+        x = dt / self.tau
+        fall = jnp.exp(-x)
+        return {"a": a * fall, "g": (g + a * x) * fall}
+
+    def event(self, a: Array, g: Array) -> States:
+        return {"a": a + jnp.e}
+
+    def release(self, a: Array, g: Array) -> Array:
+        return g
+
+    def current(self, v: Array, g: Array) -> Array:
+        return g * (v - self.e)
+
+
+class _TwoExponentials(EventSynapse):
+    """exp(−t/decay) − exp(−t/rise), scaled so that one spike peaks at the weight."""
+
+    rise: eqx.AbstractVar[Param]
+    decay: eqx.AbstractVar[Param]
+    e: eqx.AbstractVar[Param]
+
+    def __check_init__(self):
+        rise, decay = self.rise, self.decay
+        if isinstance(rise, int | float) and isinstance(decay, int | float) and rise >= decay:
+            raise ParameterError(
+                f"{type(self).__name__}: rise = {rise:g} ms must be shorter than decay = {decay:g} ms; for equal ones"
+                " use Alpha(tau)"
+            )
+
+    @property
+    def jump(self) -> Any:
+        """What both exponentials jump by, so that their difference peaks at 1."""
+        t = self.rise * self.decay / (self.decay - self.rise) * jnp.log(self.decay / self.rise)
+        return 1.0 / (jnp.exp(-t / self.decay) - jnp.exp(-t / self.rise))
+
+    def gates(self) -> dict[str, Gate]:
+        zero = jnp.zeros(())
+        return {"a": Gate.relax(zero, self.rise), "b": Gate.relax(zero, self.decay)}
+
+    def event(self, a: Array, b: Array) -> States:
+        return {"a": a + self.jump, "b": b + self.jump}
+
+    def release(self, a: Array, b: Array) -> Array:
+        return b - a
+
+    def current(self, v: Array, g: Array) -> Array:
+        return g * (v - self.e)
+
+
+class Exp2Syn(_TwoExponentials):
+    """A conductance that rises with `rise` and decays with `decay` and peaks at the weight; NEURON's `Exp2Syn`."""
+
+    rise: Param = param(0.5, "ms", lo=1e-3)
+    decay: Param = param(2.0, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+
+
+class AMPA(_TwoExponentials):
+    """Fast glutamatergic excitation (Hay et al. 2011, PLoS Comput Biol 7:e1002107: 0.2 and 1.7 ms)."""
+
+    rise: Param = param(0.2, "ms", lo=1e-3)
+    decay: Param = param(1.7, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+
+
+class GABAA(_TwoExponentials):
+    """Fast GABAergic inhibition: 0.2 and 8 ms, reversing at −80 mV (Ramaswamy & Markram 2015, Front Cell Neurosci)."""
+
+    rise: Param = param(0.2, "ms", lo=1e-3)
+    decay: Param = param(8.0, "ms", lo=1e-3)
+    e: Param = param(-80.0, "mV")
+
+
+class NMDA(_TwoExponentials):
+    """Slow glutamatergic excitation, blocked by magnesium outside and saturating.
+
+    With `saturation` 1 a spike opens what is still closed, so that the signal stays below 1; with 0 spikes add up. The
+    block is 1/(1 + [Mg]/3.57 mM · exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); times of Hay
+    et al. (2011).
+    """
+
+    rise: Param = param(0.29, "ms", lo=1e-3)
+    decay: Param = param(43.0, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+    mg: Param = param(1.0, "mM", lo=0.0)
+    saturation: Param = param(1.0, "1", lo=0.0, hi=1.0)
+
+    def event(self, a: Array, b: Array) -> States:
+        # The slower exponential is the envelope: held below `jump`, it keeps the signal below 1.
+        share = 1.0 - self.saturation * b / self.jump
+        return {"a": a + self.jump * share, "b": b + self.jump * share}
+
+    def current(self, v: Array, g: Array) -> Array:
+        block = 1.0 / (1.0 + self.mg / 3.57 * jnp.exp(-0.062 * v))
+        return g * block * (v - self.e)
+
+
+class GABAB(EventSynapse):
+    """Slow GABAergic inhibition through a G protein: signal s^n/(s^n + kd), s driven by activated receptors r.
+
+    A spike activates the share `bound` of the receptors that are still free, as 0.3 ms of 0.5 mM transmitter do.
+    Source: Destexhe & Sakmann's scheme in Destexhe, Mainen & Sejnowski (1998), in Koch & Segev (eds), Methods in
+    Neuronal Modeling; the rates are its.
+    """
+
+    bound: Param = param(0.0134, "1", lo=0.0, hi=1.0)
+    k2: Param = param(0.0012, "1/ms", lo=1e-9)
+    k3: Param = param(0.18, "1/ms", lo=0.0)
+    k4: Param = param(0.034, "1/ms", lo=1e-9)
+    kd: Param = param(100.0, "1", lo=1e-12)
+    e: Param = param(-95.0, "mV")
+
+    def gates(self) -> dict[str, Gate]:
+        zero = jnp.zeros(())
+        return {"r": Gate(zero, jnp.asarray(self.k2)), "s": Gate(zero, jnp.asarray(self.k4))}
+
+    def flow(self, dt: Any, r: Array, s: Array) -> States:
+        slow, fast = jnp.exp(-self.k2 * dt), jnp.exp(-self.k4 * dt)
+        # (slow − fast)/(k4 − k2), smooth where the rates are equal.
+        x = (self.k4 - self.k2) * dt
+        near = jnp.abs(x) < 1e-3
+        safe = jnp.where(near, 1.0, x)
+        series = 1.0 - 0.5 * x + x * x / 6.0
+        gain = slow * dt * jnp.where(near, series, -jnp.expm1(-safe) / safe)
+        return {"r": r * slow, "s": s * fast + self.k3 * r * gain}
+
+    def event(self, r: Array, s: Array) -> States:
+        return {"r": r + self.bound * (1.0 - r)}
+
+    def release(self, r: Array, s: Array) -> Array:
+        s4 = (s * s) * (s * s)
+        return s4 / (s4 + self.kd)
+
+    def current(self, v: Array, g: Array) -> Array:
+        return g * (v - self.e)
+
+
+class ShortTerm(EventSynapse):
+    """A conductance that jumps by u·x: short-term depression and facilitation, and decays with `tau`.
+
+    Between spikes the resources x recover with `recovery`, the release probability u relaxes to 0 with `facilitation`;
+    at a spike u += u0 (1 − u), then the share u of x is released. Source: Tsodyks, Uziel & Markram, J Neurosci 20:RC50
+    (2000).
+    """
+
+    u0: Param = param(0.5, "1", lo=0.0, hi=1.0)
+    recovery: Param = param(800.0, "ms", lo=1e-3)
+    facilitation: Param = param(1.0, "ms", lo=1e-3)
+    tau: Param = param(3.0, "ms", lo=1e-3)
+    e: Param = param(0.0, "mV")
+
+    def gates(self) -> dict[str, Gate]:
+        zero = jnp.zeros(())
+        return {
+            "g": Gate.relax(zero, self.tau),
+            "x": Gate.relax(zero + 1.0, self.recovery),
+            "u": Gate.relax(zero, self.facilitation),
+        }
+
+    def event(self, g: Array, x: Array, u: Array) -> States:
+        u = u + self.u0 * (1.0 - u)
+        return {"g": g + u * x, "x": x - u * x, "u": u}
+
+    def release(self, g: Array, x: Array, u: Array) -> Array:
+        return g
+
+    def current(self, v: Array, g: Array) -> Array:
+        return g * (v - self.e)
+
+
+class GapJunction(Mechanism):
+    """An electrical synapse: a conductance between two places, solved with the cable equation, not after it."""

@@ -1,0 +1,299 @@
+"""Ions: reversal potentials, concentrations inside and outside, and what currents, pumps and buffers do to them."""
+
+from abc import abstractmethod
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._errors import ParameterError
+from .._types import Array, Param
+from .base import Mechanism
+from .gating import trap
+from .kinetics import States
+from .params import param
+
+FARADAY = 96485.33212  # C/mol, CODATA 2018, exact
+GAS = 8.314462618  # J/(mol K), CODATA 2018, exact
+KELVIN = 273.15
+
+VALENCE = {"na": 1, "k": 1, "ca": 2, "cl": -1, "mg": 2, "h": 1, "li": 1, "hco3": -1}
+"""Charge numbers of the ions that have a name here; any other `Ion` needs `valence=…`."""
+
+
+def thermal(valence: Any, celsius: Any) -> Any:
+    """Return RT/(zF) in mV."""
+    return 1e3 * GAS * (celsius + KELVIN) / (valence * FARADAY)
+
+
+def nernst(inside: Any, outside: Any, valence: Any, celsius: Any) -> Any:
+    """Return the Nernst potential RT/(zF) ln(outside/inside) in mV of concentrations in mM (both positive)."""
+    return thermal(valence, celsius) * jnp.log(outside / inside)
+
+
+def ghk(v: Any, inside: Any, outside: Any, valence: Any, celsius: Any) -> Any:
+    """Return the Goldman–Hodgkin–Katz current of a permeability of 1 cm/s, in mA/cm², outward positive.
+
+    P z F x (inside − outside exp(−x)) / (1 − exp(−x)) with x = v zF/(RT): smooth through x = 0. `v` in mV,
+    concentrations in mM. Source: Hodgkin & Katz, J Physiol 108:37 (1949).
+    """
+    x = jnp.clip(jnp.asarray(v / thermal(valence, celsius)), -80.0, 80.0)
+    # x/(1 − e^−x) = x/(e^x − 1) + x, and e^−x x/(1 − e^−x) = x/(e^x − 1). C/mol · mM · cm/s is 1e-3 mA/cm².
+    t = trap(x, jnp.exp(x))
+    return 1e-3 * valence * FARADAY * ((t + x) * inside - t * outside)
+
+
+def ghk_voltage(
+    permeability: dict[str, Any], inside: dict[str, Any], outside: dict[str, Any], celsius: Any
+) -> Any:
+    """Return the Goldman–Hodgkin–Katz potential (mV) of monovalent ions, with any relative permeabilities.
+
+    Raises `ParameterError` for an ion that is not monovalent.
+    """
+    into, out = 0.0, 0.0
+    for name, p in permeability.items():
+        if abs(VALENCE.get(name, 0)) != 1:
+            raise ParameterError(f"ghk_voltage takes monovalent ions such as na, k and cl, not '{name}'")
+        near, far = (inside[name], outside[name]) if VALENCE[name] > 0 else (outside[name], inside[name])
+        into, out = into + p * near, out + p * far
+    return thermal(1, celsius) * jnp.log(out / into)
+
+
+class Ion(Mechanism):
+    """One ion species at the membrane: what channels read of it, and what their currents do to it.
+
+    Painted like a channel; the name it is painted under is its species (`ca=Pool()`), unless `species` says otherwise.
+    Channels read `eca`, `cai`, `cao` by taking arguments of these names. An ion whose concentration changes has states
+    (`start`) and their `rates`.
+    """
+
+    species: str | None = eqx.field(default=None, static=True, kw_only=True)
+    valence: int | None = eqx.field(default=None, static=True, kw_only=True)
+
+    diffuses: ClassVar[bool] = False
+
+    def charge(self, species: str) -> int:
+        """Return the charge number; raises `ParameterError` for a species that has none."""
+        z = VALENCE.get(species) if self.valence is None else self.valence
+        if not z:
+            raise ParameterError(
+                f"the ion '{species}' has no charge number; paint it with valence=1, or as one of {', '.join(VALENCE)}"
+            )
+        return z
+
+    def start(self) -> States:
+        """Return the states at the start of a run (mM); none where concentrations stand still."""
+        return {}
+
+    @abstractmethod
+    def inside(self, *args: Any, **states: Any) -> Any:
+        """Return the concentration just inside the membrane (mM), None where it is not known."""
+
+    def outside(self, **states: Array) -> Any:
+        """Return the concentration outside (mM), None where it is not known."""
+        return None
+
+    def reversal(self, inside: Any, outside: Any, valence: int, celsius: Any) -> Any:
+        """Return the reversal potential (mV): Nernst's, unless the ion has one of its own."""
+        if celsius is None:
+            raise ParameterError(
+                "a Nernst potential needs a temperature: give the cell one, Cell(…, temperature=37.0)"
+            )
+        return nernst(inside, outside, valence, celsius)
+
+    def rates(self, flux: Array, radius: Array, states: States) -> States:
+        """Return d/dt of every state (mM/ms).
+
+        `flux` is what the species' currents bring in per membrane area (mM · µm/ms: over a depth in µm it gives
+        mM/ms), `radius` that of the control volume (µm).
+        """
+        return {}
+
+    def diffusion(self) -> dict[str, Any]:
+        """Return the axial diffusion coefficient (µm²/ms) of every state that diffuses; `diffuses` says if any do."""
+        return {}
+
+
+class Reversal(Ion):
+    """An ion of which only the reversal potential `e` matters."""
+
+    e: Param = param(-77.0, "mV")
+
+    def inside(self, *args: Any, **states: Any) -> Any:
+        return None
+
+    def reversal(self, inside: Any, outside: Any, valence: int, celsius: Any) -> Any:
+        return self.e
+
+
+class Fixed(Ion):
+    """An ion whose concentrations `ci` and `co` stand still; it reverses at its Nernst potential."""
+
+    ci: Param = param(10.0, "mM", lo=1e-12)
+    co: Param = param(140.0, "mM", lo=1e-12)
+
+    def inside(self, *args: Any, **states: Any) -> Any:
+        return self.ci
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+
+class Pool(Ion):
+    """Accumulation in a shell of `depth` under the membrane, with decay: dc/dt = gamma · influx/depth − (c − ci)/tau.
+
+    `gamma` is the fraction that stays free of buffers; at rest c = `ci`. Source: Destexhe, Mainen & Sejnowski (1994),
+    J Comput Neurosci 1:195; with gamma = 0.05, depth 0.1 µm and tau 80 ms the pool of Hay et al. (2011).
+    """
+
+    ci: Param = param(1e-4, "mM", lo=1e-12)
+    co: Param = param(2.0, "mM", lo=1e-12)
+    gamma: Param = param(0.05, "1", lo=0.0)
+    depth: Param = param(0.1, "um", lo=1e-6)
+    tau: Param = param(80.0, "ms", lo=1e-6)
+
+    def start(self) -> States:
+        return {"i": self.ci}
+
+    def inside(self, i: Array) -> Any:
+        return i
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+    def rates(self, flux: Array, radius: Array, states: States) -> States:
+        return {"i": self.gamma * flux / self.depth - (states["i"] - self.ci) / self.tau}
+
+
+class Pump(Ion):
+    """Accumulation under the membrane, emptied by a Michaelis–Menten pump that no charge is counted for.
+
+    dc/dt = (influx − vmax c/(c + km) + leak)/depth; the leak is what keeps `ci` at rest. `vmax` is the largest flux per
+    membrane area (mM · µm/ms). Source: the calcium pump of Destexhe, Contreras, Sejnowski & Steriade (1994), J
+    Neurophysiol 72:803, in its quasi-steady form.
+    """
+
+    ci: Param = param(1e-4, "mM", lo=1e-12)
+    co: Param = param(2.0, "mM", lo=1e-12)
+    vmax: Param = param(1e-4, "mM*um/ms", lo=0.0)
+    km: Param = param(1e-3, "mM", lo=1e-12)
+    depth: Param = param(0.1, "um", lo=1e-6)
+
+    def start(self) -> States:
+        return {"i": self.ci}
+
+    def inside(self, i: Array) -> Any:
+        return i
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+    def rates(self, flux: Array, radius: Array, states: States) -> States:
+        c = states["i"]
+        pumped = self.vmax * (c / (c + self.km) - self.ci / (self.ci + self.km))
+        return {"i": (flux - pumped) / self.depth}
+
+
+class Shells(Ion):
+    """Concentric shells under the membrane: radial and axial diffusion, one mobile-free buffer, a membrane pump.
+
+    The outermost and the innermost of `shells` are half as thick as the others. In every shell c + b ⇌ cb with `kf`
+    (1/(mM ms)) and `kb` (1/ms), total buffer `buffer`. The pump of `Pump` empties the outermost shell. `d` is the
+    diffusion coefficient, along the cell too where `axial`. States are `c0` … (outermost first) and `b0` … (free
+    buffer). Source: De Schutter & Smolen (1998) in Koch & Segev (eds), Methods in Neuronal Modeling; the shells of
+    NEURON's cadif.
+    """
+
+    ci: Param = param(5e-5, "mM", lo=1e-12)
+    co: Param = param(2.0, "mM", lo=1e-12)
+    d: Param = param(0.6, "um2/ms", lo=0.0)
+    buffer: Param = param(0.003, "mM", lo=0.0)
+    kf: Param = param(100.0, "1/mM/ms", lo=0.0)
+    kb: Param = param(0.1, "1/ms", lo=1e-12)
+    vmax: Param = param(0.0, "mM*um/ms", lo=0.0)
+    km: Param = param(1e-3, "mM", lo=1e-12)
+    shells: int = eqx.field(default=4, static=True)
+    axial: bool = eqx.field(default=True, static=True)
+
+    def __check_init__(self):
+        if not (isinstance(self.shells, int) and 1 <= self.shells <= 12):
+            raise ParameterError(f"Shells(shells={self.shells!r}) needs a whole number from 1 to 12")
+
+    @property
+    def diffuses(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.axial
+
+    def _free(self) -> Any:
+        """Return the free buffer at rest (mM)."""
+        return self.buffer * self.kb / (self.kb + self.kf * self.ci)
+
+    def start(self) -> States:
+        c = {f"c{k}": self.ci for k in range(self.shells)}
+        return c | {f"b{k}": self._free() for k in range(self.shells)}
+
+    def inside(self, *args: Any, **states: Any) -> Any:
+        return states["c0"]
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+    def _edges(self) -> list[float]:
+        """Return the radii of the shells' borders relative to the cell's, from the membrane inwards."""
+        if self.shells == 1:
+            return [1.0, 0.0]
+        thick = 1.0 / (self.shells - 1)
+        return [1.0, *(1.0 - thick * (k + 0.5) for k in range(self.shells - 1)), 0.0]
+
+    def rates(self, flux: Array, radius: Array, states: States) -> States:
+        # Per length of a cylinder of radius r: area 2πr, volume π r² (a² − b²) between relative radii a > b; between
+        # neighbouring centres lies a distance r/(shells − 1).
+        r, edges = radius, self._edges()
+        volume = [a * a - b * b for a, b in pairwise(edges)]
+        c = [states[f"c{k}"] for k in range(self.shells)]
+        pumped = self.vmax * (c[0] / (c[0] + self.km) - self.ci / (self.ci + self.km))
+        gain = [0.0 * x for x in c]
+        gain[0] = gain[0] + 2.0 * (flux - pumped) / r
+        for k in range(self.shells - 1):
+            flow = 2.0 * self.d * edges[k + 1] * (self.shells - 1) * (c[k] - c[k + 1]) / (r * r)
+            gain[k], gain[k + 1] = gain[k] - flow, gain[k + 1] + flow
+        found: States = {}
+        for k in range(self.shells):
+            free = states[f"b{k}"]
+            bound = self.kf * c[k] * free - self.kb * (self.buffer - free)
+            found[f"c{k}"] = gain[k] / volume[k] - bound
+            found[f"b{k}"] = -bound
+        return found
+
+    def diffusion(self) -> dict[str, Any]:
+        return {f"c{k}": self.d for k in range(self.shells)} if self.axial else {}
+
+
+class Diffusive(Ion):
+    """One well-mixed volume per control volume that accumulates, decays to rest, and diffuses along the cell.
+
+    dc/dt = 2 gamma · influx/radius − (c − ci)/tau + d ∂²c/∂x², the right form for sodium or chloride in thin branches.
+    """
+
+    ci: Param = param(10.0, "mM", lo=1e-12)
+    co: Param = param(140.0, "mM", lo=1e-12)
+    d: Param = param(0.6, "um2/ms", lo=0.0)
+    gamma: Param = param(1.0, "1", lo=0.0)
+    tau: Param = param(1e4, "ms", lo=1e-6)
+
+    diffuses: ClassVar[bool] = True
+
+    def start(self) -> States:
+        return {"i": self.ci}
+
+    def inside(self, i: Array) -> Any:
+        return i
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+    def rates(self, flux: Array, radius: Array, states: States) -> States:
+        return {"i": 2.0 * self.gamma * flux / radius - (states["i"] - self.ci) / self.tau}
+
+    def diffusion(self) -> dict[str, Any]:
+        return {"i": self.d}

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SWC = Path(__file__).resolve().parents[2] / "shared" / "data" / "morphologies" / "ca1" / "n120.swc"
+SWC = Path(__file__).resolve().parents[2] / "shared" / "data" / "morphologies" / "ca1" / "morph_ca1_n120.swc"
 LIMIT = 4 * 2**30  # bytes that the longest gradient shall fit into
 
 

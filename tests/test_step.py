@@ -89,3 +89,19 @@ def test_a_synapse_pulls_towards_its_reversal():
     net = cx.Network().add("a", passive(), 1).connect("a", "a", Graded(e=-90.0, threshold=-90.0), weight=1.0)
     sol = cx.simulate(net.discretize(cx.PerBranch(1)), 200.0, 1.0, method=cx.BackwardEuler())
     assert -90.0 < float(sol["a"][-1, 0]) < -85.0
+
+
+def test_a_strong_membrane_at_a_large_step_spikes_once():
+    """Twenty times the squid's sodium at 0.1 ms: Crank–Nicolson alone rings into spikes that are not there."""
+    cell = (
+        cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak()).paint("soma", hh=HH(gna=3.0, gk=0.8, gl=0.0))
+    )
+    model = cell.discretize(cx.MaxLength(50.0))
+    counts, peaks = [], []
+    for dt in (0.1, 0.0125):
+        v = cx.simulate(model, 8.0, dt, [cx.IClamp("soma", 1.0, 6.0, 3.0)], {"v": "soma"})["v"]
+        counts.append(int(((v[:-1] < -20.0) & (v[1:] >= -20.0)).sum()))
+        peaks.append(float(v.max()))
+    print(f"spikes {counts}, peaks {peaks} mV")
+    assert counts[0] == counts[1] > 0
+    assert peaks[0] < peaks[1] + 3.0

@@ -129,20 +129,30 @@ def pushed(relay: Relay, queue: Mapping[str, Array], dt: Array, count: Array, ag
     With a surrogate the spikes that did not happen have derivatives as well: these gather in the newest slot, and an
     empty one is opened four times per delay, so that they arrive about when the spikes would have.
     """
-    older, new = queue["age"] + dt, count > 0.0
+    older, lost = queue["age"] + dt, jnp.isnan(count)
+    new = _opened(relay, queue, count)
     kept = queue["count"]
     if relay.events.surrogate is not None:
-        new = new | (queue["age"][0] >= 0.25 * jax.lax.stop_gradient(jnp.max(relay.delay)))
         kept = kept.at[0].add(jnp.where(new, 0.0, count))
-    heads = {"age": age, "before": jnp.full_like(age, -_NEVER), "count": count}
+    # The mark of a lost spike arrives in the next step, before another could push it out in turn.
+    heads = {"age": jnp.where(lost, _NEVER, age), "before": jnp.full_like(age, -_NEVER), "count": count}
     tails = {"age": older, "before": queue["age"], "count": kept}
     return {k: jnp.where(new, jnp.concatenate([heads[k][None], tails[k][:-1]]), tails[k]) for k in heads}
 
 
+def _opened(relay: Relay, queue: Mapping[str, Array], count: Array) -> Array:
+    """Return where the queue moves up by one slot: for a spike, or for those that did not happen, `[pre]`."""
+    new = count != 0.0
+    if relay.events.surrogate is not None:
+        new = new | (queue["age"][0] >= 0.25 * jax.lax.stop_gradient(jnp.max(relay.delay)))
+    return new
+
+
 def overfull(relay: Relay, queue: Mapping[str, Array], count: Array, dt: Array) -> Array:
     """Return whether a spike that has not arrived everywhere would be pushed out by a new one, `[pre]`."""
-    slowest = jnp.max(relay.delay)
-    return (count > 0.0) & (queue["count"][-1] > 0.0) & (queue["age"][-1] + dt < slowest)
+    # The comparison of `arriving`, at the longest delay.
+    waits = ~(jnp.max(relay.delay) - queue["age"][-1] < dt)
+    return _opened(relay, queue, count) & (queue["count"][-1] > 0.0) & waits
 
 
 def learned(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from small_model import SmallModel
 
+import cajax as cx
 from cajax._errors import CajaxError, NonFiniteError, ParameterError
 from cajax.distributions import each
+from cajax.mech import HH, ExpSyn, FastSigmoid
 from cajax.train import Free, bounded, check_gradient, positive, unbounded
 
 FREE = Free(
@@ -187,3 +189,28 @@ def test_wrong_arguments_are_told(model):
         check_gradient(lambda m: jnp.sqrt(m(NA)[0] * 0.0) + smooth(m), model, FREE)
     with pytest.raises(CajaxError):
         check_gradient(smooth, model, Free({"nothing": positive()}))
+
+
+def test_says_what_comes_from_surrogates():
+    """A population that spikes before a threshold synapse gets a surrogate share, everything after it is exact."""
+    cell = cx.Cell(cx.cylinder(20.0, 10.0)).paint("all", hh=HH())
+    paths = ("a.all.hh.gna", "b.all.hh.gna", "a->b.expsyn.weight", "a->b.expsyn.delay")
+    shares = {}
+    for surrogate in (None, FastSigmoid(5.0)):
+        net = cx.Network().add("a", cell).add("b", cell)
+        model = net.connect("a", "b", ExpSyn(), weight=2e-3, delay=1.5, surrogate=surrogate).discretize(
+            cx.PerBranch(1)
+        )
+
+        def loss(model):
+            clamp = cx.IClamp("a", 1.0, 8.0, 0.2)
+            return 1e-3 * jnp.mean(cx.simulate(model, t1=9.0, dt=0.05, inputs=[clamp])["b"] ** 2)
+
+        found = cx.check_gradient(
+            loss, model, cx.Free({p: cx.positive() for p in paths}), directions=1, progress=False
+        )
+        assert found.ok, str(found)
+        shares[surrogate] = [row.surrogate for row in found.paths]
+    assert shares[None] == [None] * 4
+    assert shares[FastSigmoid(5.0)][0] > 0.1 and shares[FastSigmoid(5.0)][1:] == [0.0] * 3
+    assert "surrogates add" in str(found) and "exact" in str(found)

@@ -64,10 +64,10 @@ class STDP(Plasticity):
     wmax: Param = param(2.0, "1", lo=0.0)
 
     def pre_traces(self) -> dict[str, Gate]:
-        return {"x": Gate.relax(jnp.zeros(()), self.tau_plus)}
+        return {"x": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
 
     def post_traces(self) -> dict[str, Gate]:
-        return {"y": Gate.relax(jnp.zeros(()), self.tau_minus)}
+        return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
         return -self.a_minus * w * post["y"]
@@ -90,11 +90,14 @@ class TripletSTDP(Plasticity):
     wmax: Param = param(2.0, "1", lo=0.0)
 
     def pre_traces(self) -> dict[str, Gate]:
-        return {"r": Gate.relax(jnp.zeros(()), self.tau_plus)}
+        return {"r": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
 
     def post_traces(self) -> dict[str, Gate]:
-        zero = jnp.zeros(())
-        return {"o1": Gate.relax(zero, self.tau_minus), "o2": Gate.relax(zero, self.tau_y)}
+        zeros = jnp.zeros_like
+        return {
+            "o1": Gate.relax(zeros(self.tau_minus), self.tau_minus),
+            "o2": Gate.relax(zeros(self.tau_y), self.tau_y),
+        }
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
         return -self.a2_minus * w * post["o1"]
@@ -119,10 +122,10 @@ class RewardSTDP(Plasticity):
     wmax: Param = param(2.0, "1", lo=0.0)
 
     def pre_traces(self) -> dict[str, Gate]:
-        return {"x": Gate.relax(jnp.zeros(()), self.tau_plus)}
+        return {"x": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
 
     def post_traces(self) -> dict[str, Gate]:
-        return {"y": Gate.relax(jnp.zeros(()), self.tau_minus)}
+        return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
         return -self.a_minus * w * post["y"]
@@ -131,7 +134,7 @@ class RewardSTDP(Plasticity):
         return self.a_plus * (self.wmax - w) * pre["x"]
 
     def tag(self) -> Gate:
-        return Gate.relax(jnp.zeros(()), self.tau_tag)
+        return Gate.relax(jnp.zeros_like(self.tau_tag), self.tau_tag)
 
     def gain(self, reward: Any) -> Any:
         return self.rate * reward

@@ -11,7 +11,6 @@ from .gating import Gate
 from .kinetics import States, Timer
 from .params import param
 
-
 _STEEPEST = 20.0
 """Beyond this multiple of the leak the exponential of `AdEx` is a runaway: a spike follows within a tenth of a ms."""
 

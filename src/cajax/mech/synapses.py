@@ -69,7 +69,7 @@ class ExpSyn(EventSynapse):
     e: Param = param(0.0, "mV")
 
     def gates(self) -> dict[str, Gate]:
-        return {"g": Gate.relax(jnp.zeros(()), self.tau)}
+        return {"g": Gate.relax(jnp.zeros_like(self.tau), self.tau)}
 
     def event(self, g: Array) -> States:
         return {"g": g + 1.0}
@@ -88,7 +88,7 @@ class Alpha(EventSynapse):
     e: Param = param(0.0, "mV")
 
     def gates(self) -> dict[str, Gate]:
-        gate = Gate.relax(jnp.zeros(()), self.tau)
+        gate = Gate.relax(jnp.zeros_like(self.tau), self.tau)
         return {"a": gate, "g": gate}
 
     def flow(self, dt: Any, a: Array, g: Array) -> States:
@@ -128,8 +128,11 @@ class _TwoExponentials(EventSynapse):
         return 1.0 / (jnp.exp(-t / self.decay) - jnp.exp(-t / self.rise))
 
     def gates(self) -> dict[str, Gate]:
-        zero = jnp.zeros(())
-        return {"a": Gate.relax(zero, self.rise), "b": Gate.relax(zero, self.decay)}
+        zeros = jnp.zeros_like
+        return {
+            "a": Gate.relax(zeros(self.rise), self.rise),
+            "b": Gate.relax(zeros(self.decay), self.decay),
+        }
 
     def event(self, a: Array, b: Array) -> States:
         return {"a": a + self.jump, "b": b + self.jump}
@@ -169,8 +172,8 @@ class NMDA(_TwoExponentials):
     """Slow glutamatergic excitation, blocked by magnesium outside and saturating.
 
     With `saturation` 1 a spike opens what is still closed, so that the signal stays below 1; with 0 spikes add up. The
-    block is 1/(1 + [Mg]/3.57 mM · exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); times of Hay
-    et al. (2011).
+    block is 1/(1 + [Mg]/3.57 mM · exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); the times are
+    those of Hay et al. (2011).
     """
 
     rise: Param = param(0.29, "ms", lo=1e-3)
@@ -180,7 +183,7 @@ class NMDA(_TwoExponentials):
     saturation: Param = param(1.0, "1", lo=0.0, hi=1.0)
 
     def event(self, a: Array, b: Array) -> States:
-        # The slower exponential is the envelope: held below `jump`, it keeps the signal below 1.
+        # The slower exponential is the envelope: held below `jump`, it keeps the signal below it too.
         share = 1.0 - self.saturation * b / self.jump
         return {"a": a + self.jump * share, "b": b + self.jump * share}
 
@@ -205,8 +208,8 @@ class GABAB(EventSynapse):
     e: Param = param(-95.0, "mV")
 
     def gates(self) -> dict[str, Gate]:
-        zero = jnp.zeros(())
-        return {"r": Gate(zero, jnp.asarray(self.k2)), "s": Gate(zero, jnp.asarray(self.k4))}
+        k2, k4 = jnp.asarray(self.k2), jnp.asarray(self.k4)
+        return {"r": Gate(jnp.zeros_like(k2), k2), "s": Gate(jnp.zeros_like(k4), k4)}
 
     def flow(self, dt: Any, r: Array, s: Array) -> States:
         slow, fast = jnp.exp(-self.k2 * dt), jnp.exp(-self.k4 * dt)
@@ -244,11 +247,10 @@ class ShortTerm(EventSynapse):
     e: Param = param(0.0, "mV")
 
     def gates(self) -> dict[str, Gate]:
-        zero = jnp.zeros(())
         return {
-            "g": Gate.relax(zero, self.tau),
-            "x": Gate.relax(zero + 1.0, self.recovery),
-            "u": Gate.relax(zero, self.facilitation),
+            "g": Gate.relax(jnp.zeros_like(self.tau), self.tau),
+            "x": Gate.relax(jnp.ones_like(self.recovery), self.recovery),
+            "u": Gate.relax(jnp.zeros_like(self.facilitation), self.facilitation),
         }
 
     def event(self, g: Array, x: Array, u: Array) -> States:

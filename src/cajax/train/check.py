@@ -1,5 +1,6 @@
 """`check_gradient`: is the gradient of a loss the slope that central differences see, and is no path cut?"""
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from .._errors import NonFiniteError, ParameterError
 from .._types import Array
+from ..model import Model
 from .check_table import DirectionRow, GradientCheck, PathRow
 from .free import Free, Theta, Trainable, check_kinds
 from .progress import Reporter
@@ -42,6 +44,9 @@ def check_gradient(
     uncertainty explains; then every path is looked at for itself. A path whose gradient is exactly zero though the
     loss moves with it is reported as *cut*: a hard threshold, a rounded delay, `stop_gradient`.
 
+    Where a projection has a surrogate, the differences are compared with the gradient through the times of spikes
+    alone, which is exact; every path says how much of its gradient the surrogates add.
+
     Costs two gradients, and some ten losses a direction. Warns in single precision, where differences are
     good to some three digits only. Raises `NonFiniteError` where the loss or its gradient is not finite,
     `ParameterError` for a loss that is not one number.
@@ -61,7 +66,10 @@ def check_gradient(
         )
     total = 8 + directions * 2 * LADDER
     with Reporter(total, 0, progress) as report:
-        probe = _Probe(lambda t: loss(free.apply(model, t), *args), theta, report, total)
+        smooth, added = _without_surrogates(model), None
+        if smooth is not model:
+            added = jax.device_get(jax.jit(jax.grad(lambda t: loss(free.apply(model, t), *args)))(theta))
+        probe = _Probe(lambda t: loss(free.apply(smooth, t), *args), theta, report, total, added)
         keys = jax.random.split(jax.random.key(0) if key is None else key, directions)
         noise = probe.noise(_random(keys[0], theta))
         bound = tolerance if tolerance is not None else (1e-6 if dtype.itemsize >= 8 else 1e-2)
@@ -69,6 +77,20 @@ def check_gradient(
         one_by_one = any(row.verdict == "differs" for row in rows)
         paths = [probe.path(path, noise, bound, one_by_one) for path in theta]
     return GradientCheck(probe.value, noise, str(dtype), tuple(paths), tuple(rows))
+
+
+def _without_surrogates(model: Trainable) -> Trainable:
+    """Return the model, or what holds models, without surrogates; the same object where there are none."""
+
+    def plain(m: Any) -> Any:
+        if not isinstance(m, Model):
+            return m
+        structure = m.structure.without_surrogates()
+        return m if structure == m.structure else dataclasses.replace(m, structure=structure)
+
+    leaves, tree = jax.tree.flatten(model, is_leaf=lambda x: isinstance(x, Model))
+    found = [plain(m) for m in leaves]
+    return model if all(a is b for a, b in zip(found, leaves, strict=True)) else jax.tree.unflatten(tree, found)
 
 
 def _random(key: Array, theta: Theta) -> Theta:
@@ -92,7 +114,14 @@ class _Estimate:
 class _Probe:
     """The loss as a function of theta, compiled once, with its gradient at the start."""
 
-    def __init__(self, function: Callable[[Theta], Any], theta: Theta, report: Reporter, total: int) -> None:
+    def __init__(
+        self,
+        function: Callable[[Theta], Any],
+        theta: Theta,
+        report: Reporter,
+        total: int,
+        added: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         self.theta, self._report, self._done, self._total = theta, report, 0, total
         shape = jax.eval_shape(function, theta)
         if getattr(shape, "shape", None) != () or not jnp.issubdtype(shape.dtype, jnp.floating):
@@ -105,6 +134,7 @@ class _Probe:
         self.value, gradient = jax.device_get(jax.jit(jax.value_and_grad(function))(theta))
         self.value = float(self.value)
         self.gradient: Mapping[str, np.ndarray] = {k: np.asarray(x, float) for k, x in gradient.items()}
+        self._surrogate = None if added is None else {k: np.asarray(x, float) for k, x in added.items()}
         bad = [path for path, g in self.gradient.items() if not np.isfinite(g).all()]
         if bad or not np.isfinite(self.value):
             what = f"the gradient of {bad[0]}" if bad else f"the loss ({self.value})"
@@ -185,16 +215,21 @@ class _Probe:
     def path(self, path: str, noise: float, tolerance: float, compare: bool) -> PathRow:
         """Look at one path: its gradient's norm, how much of it is exactly zero, and whether it is cut."""
         g = self.gradient[path]
-        zeros, along, moves = int(np.sum(g == 0.0)), None, 0.0
+        zeros, along, moves, share = int(np.sum(g == 0.0)), None, 0.0, None
+        if self._surrogate is not None:
+            whole = self._surrogate[path]
+            share = float(np.linalg.norm(whole - g) / max(float(np.linalg.norm(whole)), 1e-300))
+            if zeros == g.size and share > 0.0:
+                return PathRow(path, g.size, float(np.linalg.norm(whole)), 0, "surrogate only", 0.0, None, share)
         if zeros == g.size:
             moves = max((self._wide(path, h) for h in WIDE), default=0.0)
             cut = moves > 10 * noise
-            return PathRow(path, g.size, 0.0, zeros, "cut" if cut else "no effect", moves, None)
+            return PathRow(path, g.size, 0.0, zeros, "cut" if cut else "no effect", moves, None, share)
         if compare:
             signs = np.where(g < 0, -1.0, 1.0)
             along = self.along(path, self._only(path, signs), noise, tolerance)
         verdict = along.verdict if along else "not cut"
-        return PathRow(path, g.size, float(np.linalg.norm(g)), zeros, verdict, moves, along)
+        return PathRow(path, g.size, float(np.linalg.norm(g)), zeros, verdict, moves, along, share)
 
     def _wide(self, path: str, h: float) -> float:
         """Return the largest change of the loss when all of a path moves by h up or down."""

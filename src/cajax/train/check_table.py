@@ -35,7 +35,10 @@ class DirectionRow:
 @final
 @dataclass(frozen=True)
 class PathRow:
-    """One trained path: the norm of its gradient with respect to theta, and how many entries are exactly zero.
+    """One trained path: the norm of its exact gradient with respect to theta, and how many entries are exactly zero.
+
+    `surrogate` is None where the model has no surrogates, else how much of the whole gradient they add, relative to its
+    norm: 0 is an exact gradient, 1 ("surrogate only") one that has no exact part.
 
     `verdict`: "cut" (the gradient is exactly zero, but the loss changes by `moves` when theta does), "no effect" (the
     loss does not change either), "not cut", or the verdict of its own direction `along` where that was looked at.
@@ -48,6 +51,18 @@ class PathRow:
     verdict: str
     moves: float = 0.0
     along: DirectionRow | None = None
+    surrogate: float | None = None
+
+    @property
+    def note(self) -> str:
+        """The verdict in words."""
+        if self.verdict == "cut":
+            return f"cut: the loss moves by {self.moves:.1e}"
+        if self.surrogate is None or self.verdict == "surrogate only":
+            return self.verdict
+        if self.surrogate == 0.0:
+            return f"{self.verdict}, exact"
+        return f"{self.verdict}, surrogates add {self.surrogate:.0%}"
 
 
 @final
@@ -106,9 +121,8 @@ class GradientCheck:
                 name, justify="left" if name in ("parameter", "verdict") else "right", no_wrap=True
             )
         for p in self.paths:
-            note = f"{p.verdict}: the loss moves by {p.moves:.1e}" if p.verdict == "cut" else p.verdict
             zeros = str(p.zeros) if p.zeros else ""
-            paths.add_row(*(Text(cell) for cell in (p.path, str(p.count), f"{p.norm:.3e}", zeros, note)))
+            paths.add_row(*(Text(cell) for cell in (p.path, str(p.count), f"{p.norm:.3e}", zeros, p.note)))
         lines = Table(box=box.SIMPLE_HEAD)
         for name in ("direction", "reverse", "forward", "difference", "±", "error", "verdict"):
             lines.add_column(

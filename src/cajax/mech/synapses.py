@@ -171,9 +171,9 @@ class GABAA(_TwoExponentials):
 class NMDA(_TwoExponentials):
     """Slow glutamatergic excitation, blocked by magnesium outside and saturating.
 
-    With `saturation` 1 a spike opens what is still closed, so that the signal stays below 1; with 0 spikes add up. The
-    block is 1/(1 + [Mg]/3.57 mM · exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); the times are
-    those of Hay et al. (2011).
+    With `saturation` 1 a spike opens what is still closed: one peaks at 1, and a train stays below what both
+    exponentials jump by (1.04 for the default times); with 0 spikes add up. The block is 1/(1 + [Mg]/3.57 mM ·
+    exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); times of Hay et al. (2011).
     """
 
     rise: Param = param(0.29, "ms", lo=1e-3)

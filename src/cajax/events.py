@@ -61,7 +61,9 @@ def arriving(relay: Relay, queue: Mapping[str, Array], dt: Array) -> tuple[Array
     return amount, jnp.where(real.any(axis=0), jnp.sum(lag, axis=0) / many, dt)
 
 
-def transmitted(relay: Relay, memory: Memory, dt: Array) -> tuple[dict[str, Array], Array, Array, Array]:
+def transmitted(
+    relay: Relay, memory: Memory, dt: Array, order: int
+) -> tuple[dict[str, Array], Array, Array, Array]:
     """Advance the synaptic states by one step.
 
     Returns them, the mean signal over the step, and the amount and lag of what arrived. The mean is taken at the middle
@@ -73,11 +75,13 @@ def transmitted(relay: Relay, memory: Memory, dt: Array) -> tuple[dict[str, Arra
     if relay.to_edge is not None and not relay.delay.ndim:
         a, at = relay.to_edge.take(amount), relay.to_edge.take(lag)
     synapse, now = relay.synapse, memory["states"]
-    early = synapse.release(**synapse.flow(0.5 * at, **now))
+    # To first order it is the signal at the start of both parts, which is NEURON's where a spike arrives on the grid.
+    middle = 0.5 if order == 2 else 0.0
+    early = synapse.release(**synapse.flow(middle * at, **now))
     reached = synapse.flow(at, **now)
     jumped = synapse.event(**reached)
     after = {k: x + a * (jumped[k] - x) if k in jumped else x for k, x in reached.items()}
-    late = synapse.release(**synapse.flow(0.5 * (dt - at), **after))
+    late = synapse.release(**synapse.flow(middle * (dt - at), **after))
     share = at / dt
     return synapse.flow(dt - at, **after), share * early + (1.0 - share) * late, amount, lag
 
@@ -178,12 +182,23 @@ def learned(
     cell = of_soma.take
     w, lag_edge, left_edge = plastic["w"], edge(lag), cell(left)
 
-    def at(gates: Mapping[str, Gate], spread: Any, after: Array) -> dict[str, Array]:
-        return {k: g.step(spread(plastic[k]), after) for k, g in gates.items()}
-
-    change = edge(amount) * rule.on_pre(w, at(pre, edge, lag_edge), at(post, cell, lag_edge))
+    arrived = edge(amount)
     spiked_at = dt - left_edge
-    change = change + cell(fired) * rule.on_post(w, at(pre, edge, spiked_at), at(post, cell, spiked_at))
+    # Of two spikes within one step the later one meets the trace of the earlier one.
+    first = jnp.where(lag_edge < spiked_at, arrived, 0.0), jnp.where(spiked_at < lag_edge, cell(fired), 0.0)
+    apart = jnp.abs(spiked_at - lag_edge)
+
+    def at(gates: Mapping[str, Gate], spread: Any, after: Array, earlier: Array) -> dict[str, Array]:
+        return {
+            k: g.step(spread(plastic[k]), after) + earlier * jnp.exp(-apart * g.rate)
+            for k, g in gates.items()
+        }
+
+    none = jnp.zeros_like(w)
+    change = arrived * rule.on_pre(w, at(pre, edge, lag_edge, none), at(post, cell, lag_edge, first[1]))
+    change = change + cell(fired) * rule.on_post(
+        w, at(pre, edge, spiked_at, first[0]), at(post, cell, spiked_at, none)
+    )
     found = {k: g.step(plastic[k], dt) + amount * jnp.exp(-(dt - lag) * g.rate) for k, g in pre.items()}
     found |= {k: g.step(plastic[k], dt) + fired * jnp.exp(-left * g.rate) for k, g in post.items()}
     tag = rule.tag()

@@ -24,16 +24,17 @@ def advance_ions(
     ions: States,
     dt: Any,
     order: int,
+    frozen: bool = False,
 ) -> States:
     """Return the states of all ions `dt` ms later, for the voltage `v` (mV) and the gates of the middle of the step.
 
-    Each ion takes an implicit step of the given order in which the currents follow its own concentration; where it
-    diffuses along the cell, a tree solve follows as a factor.
+    Each ion takes an implicit step of the given order in which the currents follow its own concentration, or stay
+    `frozen`; where it diffuses along the cell, a tree solve follows as a factor.
     """
     found = dict(ions)
     for site in physics.ions:
         if now := ions[site.name]:
-            found[site.name] = _advanced(physics, forest, v, gates, ions, site, now, dt, order)
+            found[site.name] = _advanced(physics, forest, v, gates, ions, site, now, dt, order, frozen)
     return found
 
 
@@ -47,9 +48,11 @@ def _advanced(
     now: dict[str, Array],
     dt: Any,
     order: int,
+    frozen: bool,
 ) -> dict[str, Array]:
     def rates(states: dict[str, Array]) -> dict[str, Array]:
-        current = carried(physics, site.species, v, gates, {**ions, site.name: states})
+        among = ions if frozen else {**ions, site.name: states}
+        current = carried(physics, site.species, v, gates, among)
         flux = site.place.take(current) * (-_FLUX / site.valence)
         change = site.ion.rates(flux, site.radius, states)
         for name, g in site.transport.items():

@@ -21,7 +21,11 @@ from .stimuli import Reward
 
 @dataclass(frozen=True)
 class BackwardEuler:
-    """First order in time, NEURON's default: the gates follow the voltage by one step."""
+    """First order in time, NEURON's default and its order within a step, for parity with published models.
+
+    The gates follow the voltage by one step; ions take in what flowed at its start; a spike counts from the end of the
+    step in which it happens, though its gradient is that of its true moment.
+    """
 
     theta = 1.0
     order = 1
@@ -172,14 +176,17 @@ def advance(
     arrived = {}
     for relay in physics.relays:
         memory = state.events[relay.name]
-        states, signal, *arrived[relay.name] = events.transmitted(relay, memory, dt)
+        states, signal, *arrived[relay.name] = events.transmitted(relay, memory, dt, method.order)
         i, di = events.synaptic_current(relay, relay.post.take(v), signal, memory["plastic"])
         total, slope = relay.post.add(total, i), relay.post.add(slope, di)
         arrived[relay.name].append(states)
     new = _new_voltage(physics, forest, inputs, method, state, total, slope)
-    middle = v + method.theta * (new - v)
-    ions = advance_ions(physics, forest, middle, gates, state.ions, dt, method.order)
-    sent = {r.name: _sent(r, inputs, state, new, *arrived[r.name]) for r in physics.relays}
+    if method.order == 1:
+        # As in NEURON: what flowed at the start of the step goes into the cell.
+        ions = advance_ions(physics, forest, v, gates, state.ions, dt, 1, frozen=True)
+    else:
+        ions = advance_ions(physics, forest, v + 0.5 * (new - v), gates, state.ions, dt, 2)
+    sent = {r.name: _sent(r, inputs, method, state, new, *arrived[r.name]) for r in physics.relays}
     new, gates = _reset(physics, new, gates)
     memories = _remembered(inputs, state, new)
     return State(new, gates, ions, signals, sent, memories, state.origin, state.n + 1, dt)
@@ -234,7 +241,14 @@ def _damping(z: Array) -> Array:
 
 
 def _sent(
-    relay: Relay, inputs: Sequence[Placed], state: State, new: Array, amount: Array, lag: Array, states: Any
+    relay: Relay,
+    inputs: Sequence[Placed],
+    method: Method,
+    state: State,
+    new: Array,
+    amount: Array,
+    lag: Array,
+    states: Any,
 ) -> dict[str, dict[str, Array]]:
     """Return what a relay holds one step later: new spikes on their way, synaptic states, plastic weights."""
     memory, dt = state.events[relay.name], state.dt
@@ -244,6 +258,9 @@ def _sent(
         count, age = events.crossed(
             relay.pre.take(state.v), relay.pre.take(new), relay.threshold, dt, relay.events.surrogate
         )
+        if method.order == 1:
+            # As in NEURON a spike counts from the end of its step; the derivative is that of its true moment.
+            age = age - jax.lax.stop_gradient(age)
     for p in inputs:
         if isinstance(p.source, Trigger) and p.source.at == relay.events.source:
             more, left = p.source.fired(state.t, end, state.n, relay.n_pre)

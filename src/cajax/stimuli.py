@@ -65,6 +65,7 @@ class TwoElectrode(Electrode):
 
     def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
         # The amplifier begins in the state that drives no current into a membrane at the command.
+        _check_fits("TwoElectrode", self.at, self.v, shape)
         return jnp.broadcast_to(self.v, shape).astype(dtype)
 
     def _follow(self, dt: Array) -> Array:
@@ -108,6 +109,8 @@ class Noise(Electrode):
             raise ParameterError(f"Noise tau = {known} ms must be positive")
 
     def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        for value in (self.mean, self.std):
+            _check_fits("Noise", self.at, value, shape)
         draw = jax.random.normal(jax.random.fold_in(self.key, 0), shape, dtype)
         return (self.mean + self.std * draw).astype(dtype)
 
@@ -119,6 +122,16 @@ class Noise(Electrode):
         x = dt / self.tau
         spread = self.std * jnp.sqrt(-jnp.expm1(-2.0 * x))
         return (self.mean + (memory - self.mean) * jnp.exp(-x) + spread * draw).astype(memory.dtype)
+
+
+def _check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:
+    given = jnp.shape(value)
+    if len(given) > len(shape) or any(
+        a not in (1, b) for a, b in zip(given[::-1], shape[::-1], strict=False)
+    ):
+        raise ParameterError(
+            f"{kind} at {at!r} has values of shape {given}, but that place has shape {shape} in this model"
+        )
 
 
 def _key(key: Any, kind: str) -> Any:
@@ -192,6 +205,11 @@ class Poisson(Trigger):
     def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
         dt = end - t
         rate = self.rate if self.dt is None else sample(self.rate, self.dt, t + 0.5 * dt)
+        if rate.ndim > 1 or rate.shape not in ((), (1,), (cells,)):
+            raise ParameterError(
+                f"Poisson at '{self.at}' has rates of shape {rate.shape}, but there are {cells} cells; for a waveform"
+                " give dt"
+            )
         draw = jax.random.uniform(jax.random.fold_in(self.key, n), (2, cells), t.dtype)
         return (draw[0] < -jnp.expm1(-1e-3 * rate * dt)).astype(t.dtype), draw[1] * dt
 

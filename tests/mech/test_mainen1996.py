@@ -105,7 +105,11 @@ def test_a_patch_with_the_axon_s_densities_spikes_and_calcium_rises():
         na=Reversal(60.0), k=Reversal(-90.0), ca=Pool(ci=1e-4, gamma=1.0, depth=0.1, tau=200.0),
     )  # fmt: skip
     sol = cx.simulate(
-        cell.discretize(cx.PerBranch(1)), 60.0, 0.025, [cx.IClamp("all", 5.0, 50.0, 0.1)], {"v": "all", "c": "all.ca.cai"}
+        cell.discretize(cx.PerBranch(1)),
+        60.0,
+        0.025,
+        [cx.IClamp("all", 5.0, 50.0, 0.1)],
+        {"v": "all", "c": "all.ca.cai"},
     )
     v, c = np.asarray(sol["v"]), np.asarray(sol["c"])
     spikes = np.sum((v[:-1] < 0) & (v[1:] >= 0))

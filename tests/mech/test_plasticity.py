@@ -71,25 +71,23 @@ def test_bounds_are_soft():
     pairs = np.stack([times, times])
     model = paired(STDP(a_plus=0.2, a_minus=0.0, wmax=1.5), 2)
     up = np.asarray(weights(model, pairs, pairs + 0.7, 520.0))
-    assert up.max() < 1.5 + 1e-6 and up[-1].min() > 1.49 and (np.diff(up, axis=0) >= -1e-12).all()
+    assert up.max() < 1.5 + 1e-12 and up[-1].min() > 1.49 and (np.diff(up, axis=0) >= -1e-12).all()
     model = paired(STDP(a_plus=0.0, a_minus=0.2), 2)
     down = np.asarray(weights(model, pairs, pairs + 0.7, 520.0))
     assert down.min() >= 0.0 and down[-1].max() < 0.01
 
 
 def test_triplets_potentiate_fast_pairings_and_depress_slow_ones():
-    """Pre 10 ms before post, 60 pairs: the sign of the change goes with the rate (Sjöström et al. 2001)."""
-    rates = np.array([2.0, 10.0, 20.0, 40.0])
-    rule = TripletSTDP(a2_minus=7.1e-3, a3_plus=6.5e-3)
+    """Pre and post 10 ms apart, 15 pairs: the sign of the change goes with the rate (Sjöström et al. 2001)."""
+    rates = np.array([5.0, 10.0, 20.0, 50.0])
     pre = 20.0 + np.arange(15) * 1000.0 / rates[:, None]
-    model = paired(rule, len(rates))
-    for gap, grows in ((10.0, True), (-10.0, True)):
-        end = np.asarray(weights(model, pre, pre + gap, 900.0)[-1]) - 1.0
-        per_pair = end / (pre < 880.0).sum(axis=1)
-        assert (np.diff(per_pair) > 0).all() == grows, per_pair
-        assert per_pair[-1] > 0
+    model = paired(TripletSTDP(a2_minus=7.1e-3, a3_plus=6.5e-3), len(rates))
+    for gap in (10.0, -10.0):
+        end = np.asarray(weights(model, pre, pre + gap, 700.0)[-1]) - 1.0
+        per_pair = end / (pre < 680.0).sum(axis=1)
+        assert per_pair[-1] > 3e-3 and per_pair[-1] > per_pair[:3].max() + 1e-3, per_pair
         if gap < 0:
-            assert per_pair[0] < 0
+            assert (per_pair[:3] < 0).all(), per_pair
 
 
 def test_triplet_rule_is_its_recursion():

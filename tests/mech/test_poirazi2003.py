@@ -25,7 +25,23 @@ from cajax.mech.poirazi2003 import (
     NaSoma,
 )
 
-CLASSES = [NaSoma, NaDend, KdrSoma, KdrDend, KAProximal, KADistal, H, CaL, CaLDistal, CaT, CaRSoma, CaRDend, SAHP, MAHP, Km]
+CLASSES = [
+    NaSoma,
+    NaDend,
+    KdrSoma,
+    KdrDend,
+    KAProximal,
+    KADistal,
+    H,
+    CaL,
+    CaLDistal,
+    CaT,
+    CaRSoma,
+    CaRDend,
+    SAHP,
+    MAHP,
+    Km,
+]
 V = np.array([-150.0, -91.3, -68.0, -58.2, -52.7, -44.0, -36.1, -20.4, 0.3, 33.0, 100.0])  # none on a 0/0
 C, CAI = 34.0, 7e-4
 RT = 8.315 * (273.16 + C) / 96.48  # mV, with the constants of the model's files
@@ -59,8 +75,16 @@ def rule(v):
     w = 2 * 96485.33212 * v / (8314.462618 * (273.15 + C))
     open_, shut = 0.48 * CAI / (CAI + 0.18 * np.exp(-0.84 * w)), 0.28 / (1 + CAI / (0.011 * np.exp(-w)))
     return {
-        NaSoma: {"m": (boltzmann(v, -44, -3), 0.05), "h": (boltzmann(v, -49, 3.5), 1.0), "s": attenuation(v, 0.8)},
-        NaDend: {"m": (boltzmann(v, -40, -3), 0.05), "h": (boltzmann(v, -45, 3), 0.5), "s": attenuation(v, 0.8)},
+        NaSoma: {
+            "m": (boltzmann(v, -44, -3), 0.05),
+            "h": (boltzmann(v, -49, 3.5), 1.0),
+            "s": attenuation(v, 0.8),
+        },
+        NaDend: {
+            "m": (boltzmann(v, -40, -3), 0.05),
+            "h": (boltzmann(v, -45, 3), 0.5),
+            "s": attenuation(v, 0.8),
+        },
         KdrSoma: {"n": (boltzmann(v, -46.3, -3), 3.5)},
         KdrDend: {"n": (boltzmann(v, -42, -2), 2.2)},
         KAProximal: a_type(v, 11, -1.5, 0.55, 0.05),
@@ -135,7 +159,9 @@ def test_values_and_gradients_are_finite(cls, dtype):
 
     def summary(channel, v):
         gates = channel.gates(v, **read(outline.gates_read, dtype))
-        current = channel.current(v, **{k: g.inf for k, g in gates.items()}, **read(outline.current_reads, dtype))
+        current = channel.current(
+            v, **{k: g.inf for k, g in gates.items()}, **read(outline.current_reads, dtype)
+        )
         return sum((g.inf + jnp.log(g.rate) for g in gates.values()), current)
 
     out = jax.vmap(jax.value_and_grad(summary, argnums=(0, 1)), (None, 0))(channel, v)
@@ -157,7 +183,9 @@ def test_the_soma_spikes_and_attenuation_weakens_late_dendritic_spikes():
             "all", leak=Leak(g=1 / 20000, e=-70.0), na_=na, **paints,
             na=Reversal(50.0), k=Reversal(-80.0), ca=Pool(ci=1e-4, gamma=1 / 18, depth=0.1, tau=200 / 7),
         )  # fmt: skip
-        sol = cx.simulate(cell.discretize(cx.PerBranch(1)), 60.0, 0.025, [cx.IClamp("all", 5.0, 50.0, amp)], {"v": "all"})
+        sol = cx.simulate(
+            cell.discretize(cx.PerBranch(1)), 60.0, 0.025, [cx.IClamp("all", 5.0, 50.0, amp)], {"v": "all"}
+        )
         return np.asarray(sol["v"])
 
     soma = voltages(NaSoma(g=0.03), {"kdr": KdrSoma(g=0.006), "cal": CaL(g=1e-4), "sahp": SAHP()}, 0.1)
@@ -167,5 +195,7 @@ def test_the_soma_spikes_and_attenuation_weakens_late_dendritic_spikes():
     dend = {"kdr": KdrDend(g=0.006), "kad": KADistal(g=0.002)}
     free, weak = (voltages(NaDend(g=0.03, ar=ar), dend, 0.15) for ar in (1.0, 0.2))
     late = slice(1200, 2200)
-    print(f"dendrite, after 25 ms: peak {free[late].max():.1f} mV, with attenuation {weak[late].max():.1f} mV")
+    print(
+        f"dendrite, after 25 ms: peak {free[late].max():.1f} mV, with attenuation {weak[late].max():.1f} mV"
+    )
     assert weak[late].max() < free[late].max() - 5.0

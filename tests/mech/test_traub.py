@@ -1,4 +1,4 @@
-"""The currents of Traub and colleagues (1991) against their equations, typed in a second time, and two spiking cells."""
+"""The currents of Traub and colleagues (1991) against their equations, typed in again, and two spiking cells."""
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,10 @@ from cajax.mech.traub import CA3KA, CA3KAHP, CA3KC, CA3Ca, CA3Kdr, CA3Na, TraubK
 V = np.array([-150.0, -91.3, -68.0, -52.7, -41.0, -20.4, -8.0, 0.3, 33.0, 100.0])  # none on a 0/0
 
 
+def lin(x, slope):
+    return x / (np.exp(x / slope) - 1)
+
+
 def rule(v):
     """Opening and closing rates (1/ms) of every gate that voltage alone drives."""
     w, u = v + 67.0, v + 60.0
@@ -23,10 +27,10 @@ def rule(v):
         (TraubNa, "m"): (0.32 * (13 - w) / (np.exp((13 - w) / 4) - 1), 0.28 * (w - 40) / (np.exp((w - 40) / 5) - 1)),
         (TraubNa, "h"): (0.128 * np.exp((17 - w) / 18), 4 / (1 + np.exp((40 - w) / 5))),
         (TraubKd, "n"): (0.032 * (15 - w) / (np.exp((15 - w) / 5) - 1), 0.5 * np.exp((10 - w) / 40)),
-        (CA3Na, "m"): (0.32 * (13.1 - u) / (np.exp((13.1 - u) / 4) - 1), 0.28 * (u - 40.1) / (np.exp((u - 40.1) / 5) - 1)),
+        (CA3Na, "m"): (0.32 * lin(13.1 - u, 4), 0.28 * lin(u - 40.1, 5)),
         (CA3Na, "h"): (0.128 * np.exp((17 - u) / 18), 4 / (1 + np.exp((40 - u) / 5))),
         (CA3Kdr, "n"): (0.016 * (35.1 - u) / (np.exp((35.1 - u) / 5) - 1), 0.25 * np.exp((20 - u) / 40)),
-        (CA3KA, "a"): (0.02 * (13.1 - u) / (np.exp((13.1 - u) / 10) - 1), 0.0175 * (u - 40.1) / (np.exp((u - 40.1) / 10) - 1)),
+        (CA3KA, "a"): (0.02 * lin(13.1 - u, 10), 0.0175 * lin(u - 40.1, 10)),
         (CA3KA, "b"): (0.0016 * np.exp((-13 - u) / 18), 0.05 / (1 + np.exp((10.1 - u) / 5))),
         (CA3Ca, "s"): (1.6 / (1 + np.exp(-0.072 * (u - 65))), 0.02 * (u - 51.1) / (np.exp((u - 51.1) / 5) - 1)),
         (CA3Ca, "r"): (r, 0.005 - r),
@@ -44,7 +48,14 @@ def test_gates_follow_the_paper(cls, gate):
 
 def test_the_threshold_and_the_rest_only_shift_the_voltage():
     v = jnp.asarray(V)
-    for cls, name in ((TraubNa, "vt"), (TraubKd, "vt"), (CA3Na, "rest"), (CA3Kdr, "rest"), (CA3KA, "rest"), (CA3Ca, "rest")):
+    for cls, name in (
+        (TraubNa, "vt"),
+        (TraubKd, "vt"),
+        (CA3Na, "rest"),
+        (CA3Kdr, "rest"),
+        (CA3KA, "rest"),
+        (CA3Ca, "rest"),
+    ):
         plain, moved = cls(), cls(**{name: getattr(cls(), name) + 4.0})
         for gate, kind in moved.gates(v + 4.0).items():
             np.testing.assert_allclose(kind.inf, plain.gates(v)[gate].inf, rtol=1e-11)
@@ -103,8 +114,8 @@ def spikes(cell: cx.Cell, density: float, t1: float) -> int:
 
 
 def test_the_reduced_traub_miles_cell_spikes():
-    # Threshold near 0.1 µA/cm² and type-1 firing: Ermentrout & Kopell (1998); Börgers (2017), An Introduction to Modeling
-    # Neuronal Dynamics, ch. 5 and 17.
+    # Threshold near 0.1 µA/cm² and type-1 firing: Ermentrout & Kopell (1998); Börgers (2017), An Introduction to
+    # Modeling Neuronal Dynamics, ch. 5 and 17.
     cell = cx.Cell(cx.cylinder(20.0, 10.0), cm=1.0, v0=-67.0).paint(
         "all", leak=Leak(g=1e-4, e=-67.0), na_=TraubNa(), kd=TraubKd(), na=Reversal(50.0), k=Reversal(-100.0)
     )

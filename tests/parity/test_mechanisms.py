@@ -263,12 +263,6 @@ RUNS = dict.fromkeys(("pool", "pump", "ghk"), calcium) | dict.fromkeys(("shells"
 RUNS |= {"markov": markov, "gap": gap}
 RUNS |= dict.fromkeys(("expsyn", "exp2syn", "nmda", "depress", "facilitate"), synapse)
 
-# NEURON takes into a pool what flowed at the voltage of the step before, lets a synapse act from the start of a step,
-# and detects a spike at its end. As long as `BackwardEuler` has its own order these differ, by less than the error of
-# either; when it follows NEURON, pytest tells so by the strict marks here, and they go.
-ORDER = pytest.mark.xfail(strict=True, reason="BackwardEuler does not have NEURON's order within a step")
-DIFFERENT = ("pool", "pump", "ghk", "expsyn", "exp2syn")
-
 
 @cache
 def errors(name: str) -> dict[str, tuple[float, float]]:
@@ -292,16 +286,13 @@ def allowed(key: str) -> float:
     return MEAN_CA if key.startswith(("cai", "core", "buffer")) else MEAN_OPEN
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(x, marks=ORDER) if x in DIFFERENT else x for x in sorted(RUNS)]
-)
+@pytest.mark.parametrize("name", sorted(RUNS))
 def test_like_neuron(name: str) -> None:
     """Backward Euler gives NEURON's voltage, concentrations and occupancies at every recorded place."""
     for key, (mean, _) in errors(name).items():
         assert mean <= allowed(key), f"{name}.{key}: mean error {mean:.3g}, allowed {allowed(key):g}"
 
 
-@ORDER
 def test_ring_has_neurons_spike_times() -> None:
     """Backward Euler: every spike of the ring, one and an eighth times around it, within one step of NEURON's."""
     meta, expected = load("ring")

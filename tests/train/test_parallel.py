@@ -3,9 +3,12 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import pytest
 
+from cajax._errors import ParameterError
 from cajax.train import split_mean
+from cajax.train.parallel import _shares
 
 TWO_DEVICES = """
 import jax
@@ -62,21 +65,67 @@ print("fine")
 """
 
 
-def test_two_devices_give_the_mean_and_derivatives_of_one():
+SAME_BITS = """
+import hashlib
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+import jax.numpy as jnp
+import numpy as np
+import cajax as cx
+from cajax.mech import HH
+from cajax.train import split_mean
+
+cell = cx.Cell(cx.ball_and_stick()).paint("all", hh=HH(gna=cx.each("cv", 0.12)))
+model = cell.discretize(cx.PerBranch(3))
+
+def mean(params, amps):
+    def one(amp):
+        clamp = cx.IClamp("soma", 0.5, 4.0, amp)
+        return cx.simulate(model.replace(params), 5.0, 0.05, [clamp], adjoint=ADJOINT)["v"]
+    return jnp.mean((jax.vmap(one)(amps) + 60.0) ** 2)
+
+amps = jnp.linspace(0.1, 0.4, 64)
+for adjoint in (cx.Checkpointed(), cx.Checkpointed(1e4)):
+    ADJOINT = adjoint
+    for devices in (jax.devices()[:1], jax.devices()):
+        value, slope = jax.jit(jax.value_and_grad(split_mean(mean, devices)))(model.params, amps)
+        text = b"".join(np.asarray(slope[k]).tobytes() for k in sorted(slope)) + np.asarray(value).tobytes()
+        print(hashlib.sha256(text).hexdigest())
+"""
+
+
+def run(program: str, **environment: str) -> str:
     paths = [p for p in sys.path if p]
     child = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
-    assert child.stdout == "fine\n", child.stderr[-2000:]
+    assert child.returncode == 0, child.stderr[-2000:]
+    return child.stdout
 
 
-@pytest.mark.skipif(jax.local_device_count() > 1, reason="one device is meant")
-def test_one_device_changes_nothing():
+def test_two_devices_give_the_mean_and_derivatives_of_one():
+    assert run(TWO_DEVICES) == "fine\n"
+
+
+def test_bits_do_not_depend_on_the_number_of_devices():
+    """Where the compiler does not contract a·b + c, which it does differently in every program."""
+    one, two, nested_one, nested_two = run(SAME_BITS, XLA_FLAGS="--xla_cpu_max_isa=AVX").split()
+    assert one == two and nested_one == nested_two
+
+
+def test_shares():
     def fn(params, batch):
-        return params * batch.mean()
+        return params * jnp.mean(batch)
 
-    assert split_mean(fn) is fn
+    one, batch = jax.devices()[:1], jnp.arange(64.0)
+    for shares in (None, 1, 8):
+        assert float(split_mean(fn, one, shares)(2.0, batch)) == 63.0
+    assert [_shares(n, 1) for n in (8, 16, 32, 48, 64, 100, 256)] == [1, 1, 2, 2, 4, 4, 16]
+    assert [_shares(n, 2) for n in (8, 32, 64)] == [2, 2, 4]
+    for wrong in (3, 0, 2.0, 128):
+        with pytest.raises(ParameterError, match="shares"):
+            split_mean(fn, one, wrong)(2.0, batch)

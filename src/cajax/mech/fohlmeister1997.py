@@ -1,8 +1,8 @@
-"""Retinal ganglion cells: the five voltage- or calcium-gated currents of Fohlmeister & Miller (J Neurophysiol 78:1935, 1997).
+"""The five gated currents of retinal ganglion cells; Fohlmeister & Miller (J Neurophysiol 78:1935, 1997).
 
-Rates hold at the 22 °C of the salamander's retina; the paper has no Q10. The currents read "na", "k" and "ca" by name: the
-paper has `Reversal(35.0)` and `Reversal(-75.0)`, a leak of 0.05 mS/cm² and calcium at its Nernst potential with 0.1 µM
-inside at rest and 1.8 mM outside, in a sphere of radius r from which it is removed with tau of some ms:
+Rates hold at the 22 °C of the salamander's retina; the paper has no Q10. The currents read "na", "k" and "ca" by name:
+the paper has `Reversal(35.0)` and `Reversal(-75.0)`, a leak of 0.05 mS/cm² and calcium at its Nernst potential with
+0.1 µM inside at rest and 1.8 mM outside, in a sphere of radius r from which it is removed with a time constant:
 `Pool(ci=1e-4, co=1.8, gamma=1.0, depth=r/3, tau=…)`.
 """
 

@@ -1,8 +1,8 @@
 """Neocortical neurons of Mainen & Sejnowski (Nature 382:363, 1996): sodium, potassium and calcium currents.
 
 Rates were measured at 23 °C, with a Q10 of 2.3; the model runs at 37 °C. As in its files (ModelDB 2488), temperature
-scales the conductances by the same factor, so a cell needs one: `Cell(…, temperature=37.0)`. The currents read "na", "k"
-and "ca" by name (the files have 60, −90 and 140 mV, and calcium in `Pool(ci=1e-4, gamma=1.0, depth=0.1, tau=200.0)`).
+scales the conductances by the same factor, so a cell needs one: `Cell(…, temperature=37.0)`. The currents read "na",
+"k" and "ca" by name (60, −90 and 140 mV in the files, calcium in `Pool(ci=1e-4, gamma=1.0, depth=0.1, tau=200.0)`).
 Default conductances are those of the files' soma and dendrites; the axon has 3 S/cm² of `Na` and 0.2 S/cm² of `Kv`.
 """
 

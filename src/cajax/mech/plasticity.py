@@ -49,11 +49,16 @@ class Plasticity(Mechanism):
         return w
 
 
+def _share(x: Any) -> Any:
+    """Return the share of the way to a soft bound: past 1 a step would go beyond it, and weights turn negative."""
+    return jnp.minimum(x, 1.0)
+
+
 class STDP(Plasticity):
     """Pair-based spike-timing-dependent plasticity with soft bounds 0 and `wmax`.
 
     After − before: +`a_plus` (wmax − w) exp(−Δt/tau_plus) when the presynaptic spike comes first, else
-    −`a_minus` w exp(−Δt/tau_minus). Sources: Song, Miller & Abbott, Nat Neurosci 3:919 (2000); Gütig et al.,
+    −`a_minus` w exp(−Δt/tau_minus); all pairs add up, to the whole way to the bound at most. Sources: Song, Miller & Abbott, Nat Neurosci 3:919 (2000); Gütig et al.,
     J Neurosci 23:3697 (2003).
     """
 
@@ -70,10 +75,10 @@ class STDP(Plasticity):
         return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
-        return -self.a_minus * w * post["y"]
+        return -w * _share(self.a_minus * post["y"])
 
     def on_post(self, w: Array, pre: States, post: States) -> Array:
-        return self.a_plus * (self.wmax - w) * pre["x"]
+        return (self.wmax - w) * _share(self.a_plus * pre["x"])
 
 
 class TripletSTDP(Plasticity):
@@ -100,10 +105,10 @@ class TripletSTDP(Plasticity):
         }
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
-        return -self.a2_minus * w * post["o1"]
+        return -w * _share(self.a2_minus * post["o1"])
 
     def on_post(self, w: Array, pre: States, post: States) -> Array:
-        return self.a3_plus * (self.wmax - w) * pre["r"] * post["o2"]
+        return (self.wmax - w) * _share(self.a3_plus * pre["r"] * post["o2"])
 
 
 class RewardSTDP(Plasticity):

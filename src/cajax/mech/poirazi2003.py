@@ -1,9 +1,9 @@
 """CA1 pyramidal cells of Poirazi, Brannon & Mel (Neuron 37:977 and 37:989, 2003).
 
 Equations are those of the model's files (ModelDB 20212) at 34 °C. Time constants have no Q10 but where a channel reads
-`celsius`; so a cell needs a temperature, `Cell(…, temperature=34.0)`. Currents read "na", "k" and "ca" by name: the model
-has about 50, −80 and 140 mV, and calcium in `Pool(ci=1e-4, gamma=1/18, depth=0.1, tau=200/7)`. Default conductances are of
-the size of the model's soma, or of its apical trunk for what only dendrites have.
+`celsius`; so a cell needs a temperature, `Cell(…, temperature=34.0)`. Currents read "na", "k" and "ca" by name: the
+model has about 50, −80 and 140 mV, and calcium in `Pool(ci=1e-4, gamma=1/18, depth=0.1, tau=200/7)`. Default
+conductances are orders of magnitude to start from, not the paper's densities, which vary along the cell.
 """
 
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ def _exponent(v: Any, half: Any, valence: float, celsius: Any) -> Any:
 
 
 def _attenuation(v: Array, ar: Any, celsius: Any) -> Gate:
-    """Return the slow gate `s` of dendritic sodium (Migliore 1996): down to `ar` while v > −60 mV, back over some 100 ms."""
+    """Return the slow gate `s` of sodium (Migliore 1996): down to `ar` while v > −60 mV, back over some 100 ms."""
     x = _exponent(v, -60.0, 12.0, celsius)
     tau = jnp.exp(0.2 * x) / (0.0003 * (1.0 + jnp.exp(x)))
     free = sigmoid(-(v + 60.0) / 2.0)
@@ -41,7 +41,7 @@ def _sigmoids(v: Array, m: tuple[float, float, float], h: tuple[float, float, fl
 
 
 def _drive(v: Array, cai: Any, cao: Any, celsius: Any) -> Array:
-    """Return the Goldman–Hodgkin–Katz driving force (mV) of calcium as the model's files write it, for a conductance."""
+    """Return calcium's Goldman–Hodgkin–Katz driving force (mV) for a conductance, as the model's files write it."""
     f = 12.5 * (celsius + 273.15) / 293.15
     x = jnp.clip(v / f, -80.0, 80.0)
     t = trap(x, jnp.exp(x))
@@ -49,7 +49,7 @@ def _drive(v: Array, cai: Any, cao: Any, celsius: Any) -> Array:
 
 
 class NaSoma(Channel):
-    """Sodium current of soma and axon, g m² h s (v − ena). `ar` is what the slow gate `s` leaves; 1 is no attenuation."""
+    """Sodium current of soma and axon, g m² h s (v − ena). `ar` is what the slow gate `s` leaves; 1 is all."""
 
     g: Param = param(0.007, "S/cm2")
     ar: Param = param(1.0, "1", lo=0.0, hi=1.0)

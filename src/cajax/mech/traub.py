@@ -1,14 +1,14 @@
 """Hippocampal pyramidal cells of Traub and colleagues: the fast pair of Traub & Miles (1991), and the CA3 set of 1991.
 
-`TraubNa` and `TraubKd` are the rates of Traub & Miles, Neuronal Networks of the Hippocampus (1991), with the values of the
-one-compartment reduction of Ermentrout & Kopell (PNAS 95:1259, 1998): Reversal(50) and Reversal(-100) for "na" and "k",
-cm = 1 µF/cm², `Leak(g=1e-4, e=-67.0)`.
+`TraubNa` and `TraubKd` are the rates of Traub & Miles, Neuronal Networks of the Hippocampus (1991), with the values of
+the one-compartment reduction of Ermentrout & Kopell (PNAS 95:1259, 1998): `Reversal(50.0)` and `Reversal(-100.0)` for
+"na" and "k", cm = 1 µF/cm², `Leak(g=1e-4, e=-67.0)`.
 
 `CA3Na` … `CA3KC` are those of Traub, Wong, Miles & Michelson (J Neurophysiol 66:635, 1991), with the soma's densities.
-Voltages count from `rest`; the paper's reversal potentials are 115 (na), −15 (k) and 140 mV (ca) above it; cm is 3 µF/cm²,
-and the leak 0.1 mS/cm² at rest. The paper's calcium χ is in arbitrary units with dχ/dt = −17.402 I/nA − χ/13.33 ms at the
-soma (3320 µm²): one unit is taken as 1 nM (`per`), which makes it `Pool(ci=1e-9, gamma=0.01115, depth=1.0, tau=13.33)`.
-No rate has a Q10.
+Voltages count from `rest`; the paper's reversal potentials are 115 (na), −15 (k) and 140 mV (ca) above it; cm is
+3 µF/cm², and the leak 0.1 mS/cm² at rest. The paper's calcium χ is in arbitrary units, with dχ/dt = −17.402 I/nA −
+χ/13.33 ms at the soma (3320 µm²): one unit is taken as 1 nM (`per`), which makes it
+`Pool(ci=1e-9, gamma=0.01115, depth=1.0, tau=13.33)`. No rate has a Q10.
 """
 
 from typing import ClassVar
@@ -107,8 +107,7 @@ class CA3KA(Channel):
 
 
 class CA3Ca(Channel):
-    """High-threshold calcium current of CA3, g s² r (v − rest − 140 mV): its driving force is fixed, calcium being in
-    arbitrary units."""
+    """High-threshold calcium current of CA3, g s² r (v − rest − 140 mV): χ, in arbitrary units, has no Nernst potential."""
 
     g: Param = param(0.004, "S/cm2")
     rest: Param = param(-60.0, "mV")

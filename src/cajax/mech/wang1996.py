@@ -1,6 +1,6 @@
 """The fast-spiking hippocampal interneuron of Wang & Buzsáki (J Neurosci 16:6402, 1996).
 
-One compartment of cm = 1 µF/cm² with `Na`, `K` and the leak `Leak(g=1e-4, e=-65.0)` spikes at some 60 Hz for 1 µA/cm². The
+One compartment of cm = 1 µF/cm² with `Na`, `K` and `Leak(g=1e-4, e=-65.0)` spikes at some 60 Hz for 1 µA/cm². The
 temperature enters by `phi` alone: there is no Q10.
 """
 

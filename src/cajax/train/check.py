@@ -90,7 +90,9 @@ def _without_surrogates(model: Trainable) -> Trainable:
 
     leaves, tree = jax.tree.flatten(model, is_leaf=lambda x: isinstance(x, Model))
     found = [plain(m) for m in leaves]
-    return model if all(a is b for a, b in zip(found, leaves, strict=True)) else jax.tree.unflatten(tree, found)
+    return (
+        model if all(a is b for a, b in zip(found, leaves, strict=True)) else jax.tree.unflatten(tree, found)
+    )
 
 
 def _random(key: Array, theta: Theta) -> Theta:
@@ -220,7 +222,9 @@ class _Probe:
             whole = self._surrogate[path]
             share = float(np.linalg.norm(whole - g) / max(float(np.linalg.norm(whole)), 1e-300))
             if zeros == g.size and share > 0.0:
-                return PathRow(path, g.size, float(np.linalg.norm(whole)), 0, "surrogate only", 0.0, None, share)
+                return PathRow(
+                    path, g.size, float(np.linalg.norm(whole)), 0, "surrogate only", 0.0, None, share
+                )
         if zeros == g.size:
             moves = max((self._wide(path, h) for h in WIDE), default=0.0)
             cut = moves > 10 * noise

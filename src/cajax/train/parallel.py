@@ -1,5 +1,6 @@
 """Splitting a batch over the local devices: each takes its share, and the means are averaged."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,28 +12,40 @@ from jax.sharding import PartitionSpec as P
 from .._errors import ParameterError
 
 AXIS = "batch"
+SMALLEST = 16
+"""Examples below which a share is not halved further: smaller ones leave vector units idle, larger ones the cache."""
 
 
-def split_mean(fn: Callable[..., Any], devices: Sequence[Any] | None = None) -> Callable[..., Any]:
+def split_mean(
+    fn: Callable[..., Any], devices: Sequence[Any] | None = None, shares: int | None = None
+) -> Callable[..., Any]:
     """Return `fn`, computed in equal shares of the batch on `devices` (default: all local ones) and averaged.
 
     `fn(params, batch, *rest)` returns a scalar or a pytree, every leaf of which is a mean over the leading
     axis that all leaves of `batch` share; `params` and `rest` go to every device whole. Values and
-    derivatives are those of `fn` itself, up to rounding. With one device it is `fn`. Randomness that
-    differs per example (keys, noise) belongs in the batch. The CPU is two devices after
-    `jax.config.update("jax_num_cpu_devices", 2)` at the start of a program. The returned function raises
+    derivatives are those of `fn` itself, up to rounding. Randomness that differs per example (keys, noise) belongs in
+    the batch. The CPU is two devices after `jax.config.update("jax_num_cpu_devices", 2)` at the start of a program.
+
+    The batch is halved again and again into `shares` (default: as many as leave each some sixteen examples, and at
+    least one per device); halves are added in pairs, so for 1, 2, 4, … devices and the same `shares` the bits are the
+    same. Shares on one device are worked through one after the other: a small share stays in the cache. Raises
     `ParameterError` when the batch cannot be shared out equally.
     """
     devices = list(jax.local_devices() if devices is None else devices)
-    if len(devices) == 1:
-        return fn
-    mesh = jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
-
-    def share(params: Any, batch: Any, *rest: Any) -> Any:
-        return jax.tree.map(lambda mean: jax.lax.pmean(mean, AXIS), fn(params, batch, *rest))
+    count = len(devices)
 
     def mean(params: Any, batch: Any, *rest: Any) -> Any:
-        _require_equal_shares(batch, len(devices))
+        size = _size(batch)
+        parts = _shares(size, count) if shares is None else shares
+        _require_equal_shares(size, count, parts)
+        local = _halved(fn, parts // count)
+        if count == 1:
+            return local(params, batch, *rest)
+
+        def share(params: Any, batch: Any, *rest: Any) -> Any:
+            return jax.tree.map(lambda mean: jax.lax.pmean(mean, AXIS), local(params, batch, *rest))
+
+        mesh = jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
         specs = (P(), P(AXIS), *(P() for _ in rest))
         # No check of replication (`check_vma`): a loop that starts from a constant does not pass it, so no
         # simulation would. The derivatives are right without it.
@@ -43,7 +56,29 @@ def split_mean(fn: Callable[..., Any], devices: Sequence[Any] | None = None) -> 
     return mean
 
 
-def _require_equal_shares(batch: Any, count: int) -> None:
+def _shares(size: int, count: int) -> int:
+    """Return how many shares a batch is cut into: `count` times a power of two."""
+    parts = count
+    while size % (2 * parts) == 0 and size // (2 * parts) >= SMALLEST:
+        parts *= 2
+    return parts
+
+
+def _halved(fn: Callable[..., Any], parts: int) -> Callable[..., Any]:
+    """Return `fn` as the mean of its values on both halves of the batch, down to `parts` parts."""
+    if parts == 1:
+        return fn
+    inner = _halved(fn, parts // 2)
+
+    def mean(params: Any, batch: Any, *rest: Any) -> Any:
+        halves = jax.tree.map(lambda x: jnp.reshape(x, (2, -1, *jnp.shape(x)[1:])), batch)
+        found = jax.lax.map(lambda half: inner(params, half, *rest), halves)
+        return jax.tree.map(lambda x: 0.5 * (x[0] + x[1]), found)
+
+    return mean
+
+
+def _size(batch: Any) -> int:
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
     if len(sizes) != 1 or sizes == {()}:
         shown = ", ".join(sorted(str(size[0]) if size else "none" for size in sizes)) or "none"
@@ -52,9 +87,20 @@ def _require_equal_shares(batch: Any, count: int) -> None:
             "what every device needs whole goes into params"
         )
     ((size,),) = sizes
+    return size
+
+
+def _require_equal_shares(size: int, count: int, shares: int) -> None:
     if size % count:
         near = max(size - size % count, count)
         raise ParameterError(
             f"split_mean: a batch of {size} cannot be shared out equally over {count} devices; "
             f"take {near} or {near + count}"
         )
+    each = shares / count
+    if not (isinstance(shares, int) and each >= 1 and each == 2 ** max(0, round(math.log2(max(each, 1))))):
+        raise ParameterError(
+            f"split_mean: shares = {shares!r} must be {count} times a power of two, for {count} devices"
+        )
+    if size % shares:
+        raise ParameterError(f"split_mean: a batch of {size} cannot be cut into {shares} equal shares")

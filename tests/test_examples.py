@@ -26,7 +26,7 @@ def run(monkeypatch, capsys, tmp_path):
 
 
 def test_every_example_is_run_here():
-    assert [int(p.name[:2]) for p in EXAMPLES] == list(range(1, 7))
+    assert [int(p.name[:2]) for p in EXAMPLES] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
@@ -87,3 +87,26 @@ def test_a_continued_run_is_the_unbroken_run(run):
     assert float(names["gradient"].params[names["path"]]) == pytest.approx(
         float(names["difference"]), rel=1e-2
     )
+
+
+def test_sk_slows_the_firing_down(run):
+    names, out = run(7)
+    without, adapting = names["intervals"]["without SK"], names["intervals"]["with SK"]
+    assert adapting[-1] > 1.2 * adapting[0]
+    assert abs(without[-1] - without[0]) < 0.5
+    assert "calcium" in out
+
+
+def test_a_spike_goes_round_the_ring(run):
+    names, out = run(8)
+    fired = np.asarray(names["fired"])
+    assert (fired.sum(axis=0) >= 2).all()
+    assert names["first"][1] - names["first"][0] > names["delays"].sum()
+    assert "a round takes" in out
+
+
+def test_trained_delays_let_the_spikes_arrive_together(run):
+    names, _ = run(9)
+    assert abs(np.diff(names["arrives"]["before"])[0]) > 4.0
+    assert abs(np.diff(names["arrives"]["after"])[0]) < 0.5
+    assert names["history"].losses[-1] < names["history"].losses[0]

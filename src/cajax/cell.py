@@ -109,7 +109,7 @@ class Cell:
                 raise ParameterError(
                     f"cannot paint {name} = {kind} on '{label}': it is not a mechanism; {hint}"
                 )
-            elif isinstance(value, Channel):
+            else:
                 value.check()
             paints.append(Paint(label, name, value))
         return dataclasses.replace(self, paints=(*self.paints, *paints))

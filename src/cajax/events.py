@@ -5,11 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._types import Array, Float
 from .bind import Relay
 from .mech import Gate, Surrogate
-from .solve import product
+from .solve import due, product
 
 Memory = dict[str, dict[str, Array]]
 """State of a relay: its `queue` [slot, pre], the synaptic `states` [pre or edge], and what is `plastic`."""
@@ -44,21 +45,44 @@ def start(relay: Relay, dtype: Any) -> Memory:
 
 
 def arriving(relay: Relay, queue: Mapping[str, Array], dt: Array) -> tuple[Array, Array]:
-    """Return how many spikes arrive during the step, and after how many ms of it; `[pre]`, or `[edge]` with delays."""
-    age, before, count = queue["age"], queue["before"], queue["count"]
+    """Return how many spikes arrive during the step, and after how many ms of it; `[pre]`, or `[edge]` with delays.
+
+    Where nothing arrives it arrives at the end, where it changes nothing: so a spike that moves into the next step does
+    not jump.
+    """
     if relay.delay.ndim:
-        edge: Any = relay.to_edge
-        gather = jax.vmap(edge.take)
-        age, before, count = gather(age), gather(before), gather(count)
+        return _arriving_at_edges(relay, queue, dt)
+    age, before, count = queue["age"], queue["before"], queue["count"]
     # The very comparison of one step decides the next one too, so that rounding neither loses nor doubles a spike.
     hit = (relay.delay - age < dt) & ~(relay.delay - before < dt)
     real = hit & (count > 0.0)
     lag = jnp.where(real, jnp.clip(relay.delay - age, 0.0, dt), 0.0)
     many = jnp.maximum(jnp.sum(real, axis=0), 1)
     amount = jnp.sum(jnp.where(hit, count, 0.0), axis=0)
-    # Where nothing arrives it arrives at the end, where it changes nothing: so a spike that moves into the next step
-    # does not jump.
     return amount, jnp.where(real.any(axis=0), jnp.sum(lag, axis=0) / many, dt)
+
+
+def _arriving_at_edges(relay: Relay, queue: Mapping[str, Array], dt: Array) -> tuple[Array, Array]:
+    """The same where every edge has its delay: first which slots are due, then their numbers are read."""
+    edge: Any = relay.to_edge
+    age, count = queue["age"].ravel(), queue["count"].ravel()
+    held = jnp.ones_like(queue["count"]) if relay.events.surrogate is not None else queue["count"] != 0.0
+    pre = edge.index.astype(np.int32)
+    first, second = due(queue["age"], queue["before"], held, relay.delay, dt, pre)
+
+    def read(slot: Array) -> tuple[Array, Array, Array]:
+        at = jnp.maximum(slot, 0) * relay.n_pre + pre
+        amount = jnp.where(slot >= 0, count.at[at].get(mode="promise_in_bounds"), 0.0)
+        real = amount > 0.0
+        lag = relay.delay - jnp.where(real, age.at[at].get(mode="promise_in_bounds"), 0.0)
+        return amount, jnp.where(real, jnp.clip(lag, 0.0, dt), 0.0), real.astype(count.dtype)
+
+    def both() -> tuple[Array, Array, Array]:
+        return jax.tree.map(jnp.add, read(first), read(second))
+
+    # Two spikes of one cell in one step are rare: a source may do so, a membrane does not.
+    amount, lag, many = jax.lax.cond(jnp.any(second >= 0), both, lambda: read(first))
+    return amount, jnp.where(many > 0.0, lag / jnp.maximum(many, 1.0), dt)
 
 
 def transmitted(
@@ -120,7 +144,8 @@ def crossed(
     surrogate's.
     """
     below, above = v0 - threshold, v1 - threshold
-    slope = jnp.zeros_like(above) if surrogate is None else surrogate.slope(above)
+    # Every step near the threshold lets its share of gradient pass: per ms, so that the size does not depend on dt.
+    slope = jnp.zeros_like(above) if surrogate is None else dt * surrogate.slope(above)
     hit = _happened(below, above, jax.lax.stop_gradient(slope))
     spiked = (below < 0.0) & (above >= 0.0)
     rise = jnp.where(spiked, v1 - v0, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._errors import ParameterError, RegionError, unknown
 from .distributions import MEASURED, Along, Each
-from .mech import Channel, Ion, ParamSpec, Reversal, reading
+from .mech import Channel, Ion, ParamSpec, PointNeuron, Reversal, reading
 from .model import FieldPlan, Group, Layout, Mechanism, Model, Source, Structure
 from .morph import DEFAULT_LABELS, CVs, Morphology, PerBranch, Region, discretize, region
 from .places import Parameters, Places, each_checked, template_of
@@ -74,14 +74,19 @@ def _mechanisms(low: Parameters, places: Places, decor: Decor) -> list[Mechanism
     names = list(dict.fromkeys(p.name for p in decor.paints if p.name not in PROPERTIES))
     for name in sorted(names):
         paints = [p for p in decor.paints if p.name == name]
-        last = paints[-1].value
+        covered, visible = _coverage(places, paints)
+        last = visible[-1][0].value
         cls = type(last)
-        if any(type(p.value) is not cls for p in paints):
-            kinds = ", ".join(sorted({type(p.value).__name__ for p in paints}))
+        if any(type(p.value) is not cls for p, _ in visible):
+            kinds = ", ".join(sorted({type(p.value).__name__ for p, _ in visible}))
             raise ParameterError(
                 f"'{name}' is painted as {kinds}; one name is one mechanism, use different names"
             )
-        covered, visible = _coverage(places, paints)
+        if isinstance(last, PointNeuron) and len(np.unique(places.units["cell"][covered])) < len(covered):
+            raise ParameterError(
+                f"'{name}' is a point neuron, but its cell has several control volumes; give it one:"
+                " Cell(cylinder(…)).discretize(PerBranch(1))"
+            )
         fields = {}
         for spec in cls.specs():
             sources = tuple(
@@ -152,6 +157,23 @@ def _need_temperature(warm: bool, why: str) -> None:
         raise ParameterError(f"{why}: give the cell a temperature, Cell(…, temperature=37.0)")
 
 
+def _lengths(places: Sequence[Places], populations: Sequence[Population]) -> np.ndarray:
+    """Return what a painted length is compared with at every CV: its own, or its branch's unless CVs were painted."""
+    found = []
+    for at, population in zip(places, populations, strict=True):
+        own = at.values("length")
+        branch = np.unique(at.units["branch"], return_inverse=True)[1]
+        whole = np.bincount(branch, own)[branch]
+        for paint in (p for p in population.decor.paints if p.name == "length"):
+            per_cv = isinstance(paint.value, Along) or (
+                isinstance(paint.value, Each) and paint.value.place == "cv"
+            )
+            mask = at.mask(paint.label)
+            own = np.where(mask, at.values("length") if per_cv else whole, own)
+        found.append(own)
+    return np.concatenate(found)
+
+
 def _measured(value: Any, at: Places, measured: Any) -> Any:
     """Return `each(place, "measured")` with the mean of what the morphology has at each place; others pass."""
     if not (isinstance(value, Each) and isinstance(value.x, str) and value.x == MEASURED):
@@ -165,6 +187,8 @@ def _properties(
 ) -> dict[str, FieldPlan]:
     plans: dict[str, FieldPlan] = {}
     size = sum(p.size for p in all_places)
+    measured = {"radius": np.concatenate([p.values("radius") for p in all_places])}
+    measured["length"] = _lengths(all_places, populations)
     for name, prop in PROPERTIES.items():
         sources: list[Source] = []
         for places, population in zip(all_places, populations, strict=True):
@@ -174,12 +198,10 @@ def _properties(
             covered, visible = _coverage(places, paints)
             for paint, where in visible:
                 path = f"{places.layout.prefix}{paint.label}.{name}"
-                at = places.only(covered[where])
+                at, own = places.only(covered[where]), measured.get(name)
                 source = low.source(
                     path,
-                    _measured(
-                        paint.value, at, places.values(name)[covered[where]] if prop.measured else None
-                    ),
+                    _measured(paint.value, at, None if own is None else own[places.start + covered[where]]),
                     ParamSpec(name, None, prop.unit, prop.lo, None),
                     where,
                     places.only(covered),
@@ -187,9 +209,7 @@ def _properties(
                 sources.append(dataclasses.replace(source, where=places.start + covered[where]))
         filled = sum(len(s.where) for s in sources)
         if prop.measured and filled:
-            plans[name] = FieldPlan(
-                size, tuple(sources), np.concatenate([p.values(name) for p in all_places])
-            )
+            plans[name] = FieldPlan(size, tuple(sources), measured[name])
         elif filled == size:
             plans[name] = FieldPlan(size, tuple(sources))
         elif filled:
@@ -238,7 +258,7 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
         mechanisms=tuple(m for m in mechanisms if m.outline is not None),
         ions=tuple(m for m in mechanisms if m.outline is None),
         properties=properties, connections=connections, cv_child=owner("cv_child"), cv_parent=owner("cv_parent"),
-        radius=spread("radius"), length=spread("length"), specs=low.specs,
+        radius=spread("radius"), length=_lengths(all_places, populations), specs=low.specs,
     )  # fmt: skip
     return Model(
         low.params,

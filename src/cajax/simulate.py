@@ -86,6 +86,10 @@ def _placed(structure: Structure, inputs: Sequence[Input]) -> list[Placed]:
         known = [x.name for x in structure.layouts] if isinstance(source, Trigger) else [
             c.name for c in structure.connections if c.events is not None and c.events.plasticity is not None
         ]  # fmt: skip
+        if structure.is_cell:
+            raise ProtocolError(
+                f"{type(source).__name__} needs a network: add the cell and a SpikeSource() to one and connect them"
+            )
         if source.at not in known:
             kind = "population" if isinstance(source, Trigger) else "plastic projection"
             raise unknown(kind, str(source.at), known, type(source).__name__)

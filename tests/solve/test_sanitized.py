@@ -19,7 +19,7 @@ plain = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
 plain += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 sys.exit(pytest.main([*plain, "-k", "not jax", *sys.argv[2:]]))
 """
-FILES = ("test_native.py", "test_sites.py", "test_sparse.py")
+FILES = ("test_native.py", "test_sites.py", "test_sparse.py", "test_due.py")
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",  # what Python and JAX never free is not ours
     "UBSAN_OPTIONS": "print_stacktrace=1",

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .._errors import ParameterError
@@ -109,6 +110,27 @@ class Ion(Mechanism):
         mM/ms), `radius` that of the control volume (µm).
         """
         return {}
+
+    def check(self) -> None:
+        """Raise `ParameterError` if `start`, `inside` and `rates` do not fit together. Nothing is computed."""
+        name, x = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
+        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        states = dict.fromkeys(plain.start(), x)
+        try:
+            jax.eval_shape(lambda s: (plain.inside(**s), plain.outside(**s)), states)
+            rates = (
+                jax.eval_shape(
+                    lambda s: plain.rates(next(iter(s.values())), next(iter(s.values())), s), states
+                )
+                if states
+                else {}
+            )
+        except TypeError as error:
+            raise ParameterError(
+                f"{name} starts with states {', '.join(states) or 'none'}, but {error}"
+            ) from None
+        for stray in set(rates) ^ set(states):
+            raise ParameterError(f"{name}: the state '{stray}' is not in both start and rates")
 
     def diffusion(self) -> dict[str, Any]:
         """Return the axial diffusion coefficient (µm²/ms) of every state that diffuses; `diffuses` says if any do."""

@@ -1,7 +1,8 @@
 """Surrogates: what stands for the derivative of "a spike happened" by the voltage, which is zero or infinite in truth.
 
 Every surrogate is the derivative of some smooth step in the voltage; `width` (mV) says how far from the threshold it
-still lets gradients pass. Without a surrogate gradients flow through the times of spikes only, and are exact.
+still lets gradients pass, once per ms that the voltage spends there. Without a surrogate gradients flow through the
+times of spikes only, and are exact.
 """
 
 from abc import ABC, abstractmethod

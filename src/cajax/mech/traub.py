@@ -107,7 +107,7 @@ class CA3KA(Channel):
 
 
 class CA3Ca(Channel):
-    """High-threshold calcium current of CA3, g s² r (v − rest − 140 mV): χ, in arbitrary units, has no Nernst potential."""
+    """High-threshold calcium current of CA3, g s² r (v − rest − 140 mV); χ has no Nernst potential."""
 
     g: Param = param(0.004, "S/cm2")
     rest: Param = param(-60.0, "mV")

@@ -1,5 +1,6 @@
 """Linear algebra: trees of control volumes and the direct, differentiable solve on them; knows no neurons."""
 
+from cajax.solve.due import due as due
 from cajax.solve.linear import BACKENDS as BACKENDS
 from cajax.solve.linear import matvec as matvec
 from cajax.solve.linear import solve as solve

@@ -14,7 +14,7 @@ from cajax._types import Array, Float
 from cajax.solve.tree import Forest
 
 DTYPES = {"float32": "f32", "float64": "f64"}
-TARGETS = ("cajax_tree_solve", "cajax_spread", "cajax_sparse")
+TARGETS = ("cajax_tree_solve", "cajax_spread", "cajax_sparse", "cajax_due")
 # These prepare their tables once, when XLA makes a program ready, and find them as the state of every call.
 PREPARED = ("cajax_tree_solve", "cajax_sparse")
 
@@ -97,6 +97,20 @@ def product(
     """
     call = jax.ffi.ffi_call(_target("cajax_sparse", x.dtype), jax.ShapeDtypeStruct(shape, x.dtype))
     return call(x, y, offset=offset, pre=pre, pres=np.int64(pres), out=np.int64(out))
+
+
+def due(
+    age: Float[Array, "slot cell"],
+    before: Float[Array, "slot cell"],
+    held: Array,
+    delay: Float[Array, " edge"],
+    dt: Array,
+    pre: NDArray[np.int32],
+) -> tuple[Array, Array]:
+    """Return which slots fall due at each edge in one call on the CPU; see `cajax.solve.due`."""
+    shape = jax.ShapeDtypeStruct(delay.shape, np.int32)
+    call = jax.ffi.ffi_call(_target("cajax_due", age.dtype), (shape, shape), vmap_method="broadcast_all")
+    return tuple(call(age, before, held, delay, dt, pre=pre))
 
 
 def _target(name: str, dtype: np.dtype) -> str:

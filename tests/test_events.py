@@ -12,7 +12,7 @@ import pytest
 import cajax as cx
 from cajax import NonFiniteError
 from cajax._errors import ProtocolError
-from cajax.mech import HH, AMPA, EventSynapse, ExpSyn, FastSigmoid, Gate, Leak, Param, STDP, ShortTerm, param
+from cajax.mech import AMPA, HH, STDP, EventSynapse, ExpSyn, FastSigmoid, Gate, Leak, Param, ShortTerm, param
 
 from .helpers import raises
 
@@ -54,17 +54,19 @@ def arrived(times: np.ndarray, delays: np.ndarray, t1: float, tau: float = TAU) 
 
 
 @cache
-def bundle(per_edge: bool) -> cx.Model:
+def bundle(per_edge: bool, in_flight: int = 24) -> cx.Model:
     delay = cx.each("edge", 1.0) if per_edge else 1.0
-    return driven(ExpSyn(tau=TAU), N, delay=delay, in_flight=60)
+    return driven(ExpSyn(tau=TAU), N, delay=delay, in_flight=in_flight)
 
 
+# Room for many is searched in another way.
+@pytest.mark.parametrize("in_flight", [24, 60])
 @pytest.mark.parametrize("dt", [0.025, 0.1, 1.0 / 3.0, 0.0137, 0.0625])
-def test_every_spike_arrives_once_at_its_time(dt):
+def test_every_spike_arrives_once_at_its_time(dt, in_flight):
     times, delays = random_trains(np.random.default_rng(round(1e4 * dt)), dt)
     t1 = STEPS * dt
     assert ((times + delays[:, None]) < t1 - dt).all()
-    model = bundle(True).replace({"s->b.expsyn.delay": delays})
+    model = bundle(True, in_flight).replace({"s->b.expsyn.delay": delays})
     g = cx.simulate(model, t1, dt, [cx.Spikes("s", times)], {"g": "s->b.expsyn.g"})["g"]
     np.testing.assert_allclose(g[-1], arrived(times, delays, t1), rtol=1e-11)
     middle = STEPS // 2
@@ -108,7 +110,9 @@ def test_a_population_may_be_driven_by_two_inputs_and_a_cell_by_many_sources():
     model = driven(ExpSyn(tau=TAU), 1)
     a, b = cx.Spikes("s", [1.0, 2.03]), cx.Spikes("s", [1.51])
     g = cx.simulate(model, 6.0, 0.05, [a, b], {"g": "s->b.expsyn.g"})["g"]
-    np.testing.assert_allclose(g[-1], arrived(np.array([[1.0, 2.03, 1.51]]), np.array([1.0]), 6.0), rtol=1e-11)
+    np.testing.assert_allclose(
+        g[-1], arrived(np.array([[1.0, 2.03, 1.51]]), np.array([1.0]), 6.0), rtol=1e-11
+    )
 
 
 class Jolt(EventSynapse):
@@ -129,17 +133,17 @@ class Jolt(EventSynapse):
         return -g + 0.0 * v
 
 
-@pytest.mark.parametrize("method", [cx.Staggered(), cx.BackwardEuler()])
-def test_charge_does_not_depend_on_the_phase_of_arrival(method):
-    """∫ (V − E) dt · G = weight · tau, for spikes anywhere in a step."""
+@pytest.mark.parametrize(("method", "error"), [(cx.Staggered(), 1e-4), (cx.BackwardEuler(), 0.015)])
+def test_charge_does_not_depend_on_the_phase_of_arrival(method, error):
+    """∫ (V − E) dt · G = weight · tau, for spikes anywhere in a step; to first order in dt/tau with backward Euler."""
     dt, tau = 0.05, 2.0
     model = driven(Jolt(tau=tau), 16, delay=0.5, weight=0.01)
     times = 1.0 + dt * np.linspace(0.0, 1.0, 16)[:, None]
     v = cx.simulate(model, 60.0, dt, [cx.Spikes("s", times)], method=method)["b"]
-    leak = 3e-4 * 1e-2 * np.asarray(model.area)  # µS
+    leak = 3e-4 * 1e-2 * np.asarray(model.area[:16])  # µS
     charge = dt * np.asarray(v + 65.0).sum(axis=0) * leak
-    np.testing.assert_allclose(charge, 0.01 * tau, rtol=1e-4)
-    assert np.ptp(charge) < 5e-5 * charge[0]
+    np.testing.assert_allclose(charge, 0.01 * tau, rtol=error)
+    assert np.ptp(charge) < 1e-4 * charge[0]
 
 
 @pytest.mark.parametrize("surrogate", [None, FastSigmoid()])
@@ -157,19 +161,18 @@ def test_room_is_exactly_what_was_asked_for():
     record = {"g": "s->b.expsyn.g"}
     model = driven(ExpSyn(tau=1e9), delay=2.0, in_flight=1)
     for gap, finite in ((2.2, True), (2.05, True), (1.95, False), (1.0, False)):
-        sol = cx.simulate(
-            model, 12.0, 0.05, [cx.Spikes("s", [1.02, 1.02 + gap])], record, throw=False
-        )
+        sol = cx.simulate(model, 12.0, 0.05, [cx.Spikes("s", [1.02, 1.02 + gap])], record, throw=False)
         assert bool(sol.finite) == finite
         if finite:
             np.testing.assert_allclose(sol["g"][-1], 2.0, rtol=1e-6)
 
 
-def test_no_spike_is_lost_in_silence():
+@pytest.mark.parametrize("delay", [2.0, cx.each("edge", 2.0)], ids=["shared", "per edge"])
+def test_no_spike_is_lost_in_silence(delay):
     """Whatever gap and delay on the grid or beside it: both arrive, or the run is not finite."""
     dt = 0.1
     gaps = np.round(np.arange(5, 26)) * dt
-    model = driven(ExpSyn(tau=1e9), len(gaps), delay=2.0, in_flight=1)
+    model = driven(ExpSyn(tau=1e9), len(gaps), delay=delay, in_flight=1)
     for start in (0.0, 0.37, 0.5):
         times = np.stack([np.full(len(gaps), start), start + gaps], axis=1)
         sol = cx.simulate(model, 8.0, dt, [cx.Spikes("s", times)], {"g": "s->b.expsyn.g"}, throw=False)
@@ -205,13 +208,15 @@ def ring() -> cx.Model:
     pairs = cx.edges([[0, 1], [1, 2], [2, 0]])
     delay = cx.each("edge", [3.013, 2.511, 4.022])
     net = net.connect("c", "c", ExpSyn(), pairs, weight=0.02, delay=delay, plasticity=STDP(a_plus=0.1))
-    return net.connect("s", "c", ShortTerm(), cx.edges([[0, 0]]), weight=0.06, delay=1.0).discretize(cx.PerBranch(1))
+    return net.connect("s", "c", ShortTerm(), cx.edges([[0, 0]]), weight=0.06, delay=1.0).discretize(
+        cx.PerBranch(1)
+    )
 
 
 KICK = cx.Spikes("s", [0.513, 2.002])
 
 
-@pytest.mark.parametrize("method", [cx.Staggered(), cx.BackwardEuler()])
+@pytest.mark.parametrize("method", [cx.Staggered(), pytest.param(cx.BackwardEuler(), marks=pytest.mark.slow)])
 def test_a_run_continues_with_spikes_in_flight(method):
     record = {"v": "c", "w": "c->c.expsyn.w", "g": "c->c.expsyn.g", "x": "s->c.shortterm.x"}
     whole = cx.simulate(ring(), 12.0, 0.05, [KICK], record, method)
@@ -230,7 +235,9 @@ def slopes(loss: Callable[[Params], jax.Array], params: Params, h: float = 1e-6)
     rng = np.random.default_rng(5)
     way = {k: jnp.asarray(np.abs(p) * rng.uniform(0.5, 1.5, p.shape)) for k, p in params.items()}
     moved = [
-        {k: p + (s * h * way[k] if k == path else 0.0) for k, p in params.items()} for path in params for s in (1, -1)
+        {k: p + (s * h * way[k] if k == path else 0.0) for k, p in params.items()}
+        for path in params
+        for s in (1, -1)
     ]
     batch = {k: jnp.stack([m[k] for m in moved]) for k in params}
     values = np.asarray(jax.jit(jax.vmap(loss))(batch)).reshape(-1, 2)
@@ -263,13 +270,15 @@ def test_gradients_of_a_ring_of_spiking_cells():
         assert abs(found[path]) > 1e-7, path
 
 
-@pytest.mark.parametrize("per_edge", [False, True])
+@pytest.mark.parametrize("per_edge", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_gradients_of_a_sparse_projection(per_edge):
     wide = (lambda x: cx.each("edge", x)) if per_edge else (lambda x: x)
     net = cx.Network().add("s", cx.SpikeSource(), 3).add("b", point(), 2)
     synapse = AMPA(rise=wide(0.3), decay=wide(2.0), e=wide(-10.0))
     pairs = cx.edges([[0, 1], [2, 0], [1, 1], [1, 0]])
-    model = net.connect("s", "b", synapse, pairs, weight=wide(2e-3), delay=wide(1.013)).discretize(cx.PerBranch(1))
+    model = net.connect("s", "b", synapse, pairs, weight=wide(2e-3), delay=wide(1.013)).discretize(
+        cx.PerBranch(1)
+    )
     times = jnp.array([[0.517, 1.811], [0.733, 2.017], [1.234, 1.432]])
 
     def loss(params):
@@ -281,8 +290,9 @@ def test_gradients_of_a_sparse_projection(per_edge):
     assert all(abs(x) > 1e-4 for k, x in found.items() if "->" in k or k == "times"), found
 
 
+@pytest.mark.slow
 def test_spike_time_has_a_gradient():
-    """The time at which the third cell of the ring fires, by the delays and the weight on the way."""
+    """The time at which the third cell of the ring fires, by each delay and weight on the way."""
 
     def last(params):
         v = cx.simulate(ring().replace(params), 13.0, 0.05, [KICK])["c"][:, 2]
@@ -290,13 +300,19 @@ def test_spike_time_has_a_gradient():
         return 0.05 * (k + (-20 - v[k]) / (v[k + 1] - v[k]))
 
     names = ("c->c.expsyn.delay", "c->c.expsyn.weight", "s->c.shortterm.delay")
-    found = compare(last, {k: ring().params[k] for k in names})
-    delays = np.asarray(jax.grad(lambda d: last({"c->c.expsyn.delay": d}))(ring().params["c->c.expsyn.delay"]))
-    # A delay moves the spike by itself, up to the grid on which the cell's voltage is solved; the last one not at all.
+    params = {k: ring().params[k] for k in names}
+    slope = jax.jit(jax.grad(last))(params)
+    delays, weight, kick = (np.asarray(slope[k]) for k in names)
+    # A delay moves the spike by itself, but for the grid on which the cells are solved; the last one not at all.
     np.testing.assert_allclose(delays, [1.0, 1.0, 0.0], atol=0.1)
-    assert found["c->c.expsyn.weight"] < 0
+    assert float(kick) == pytest.approx(1.0, abs=0.1) and weight.sum() < 0
+    h = 1e-6
+    for k, x in params.items():
+        a, b = (float(last(params | {k: x * (1 + s * h)})) for s in (1, -1))
+        assert float(np.vdot(slope[k], x)) == pytest.approx((a - b) / (2 * h), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_forward_and_reverse_mode_agree():
     weight = ring().params["c->c.expsyn.weight"]
     delay = ring().params["c->c.expsyn.delay"]
@@ -348,10 +364,9 @@ def test_a_surrogate_leaves_the_run_alone_and_gives_silence_a_gradient(shape):
         return jnp.mean((cx.simulate(m, 15.0, 0.05, [cx.Spikes("s", [1.0])])["b"] + 40.0) ** 2)
 
     plain, soft = build(None), build(shape)
+    spike = [cx.Spikes("s", [1.0])]
     for w, fires in ((0.002, False), (0.02, True)):
-        runs = [
-            cx.simulate(m.replace({"s->a.expsyn.weight": w}), 15.0, 0.05, [cx.Spikes("s", [1.0])]) for m in (plain, soft)
-        ]
+        runs = [cx.simulate(m.replace({"s->a.expsyn.weight": w}), 15.0, 0.05, spike) for m in (plain, soft)]
         np.testing.assert_array_equal(runs[0]["b"], runs[1]["b"])
         assert (float(runs[0]["b"].max()) > -64.9) == fires
     assert float(jax.grad(loss)(0.002, plain)) == 0.0

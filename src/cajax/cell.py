@@ -23,7 +23,7 @@ _FIELDS = tuple(name for name, prop in PROPERTIES.items() if not prop.measured)
 def _property(name: str, x: Any) -> Any:
     """Check one painted property and return it in its unit."""
     prop = PROPERTIES[name]
-    if prop.measured and isinstance(x, Each) and x.x == MEASURED:
+    if prop.measured and isinstance(x, Each) and isinstance(x.x, str) and x.x == MEASURED:
         return x
     if isinstance(x, Each):
         x = Each(x.place, units.value(x.x, prop.unit, name))

@@ -16,6 +16,7 @@ Memory = dict[str, dict[str, Array]]
 """State of a relay: its `queue` [slot, pre], the synaptic `states` [pre or edge], and what is `plastic`."""
 
 _NEVER = 1e30  # ms: an age that no delay reaches, and the age before a spike that no delay exceeds, with a minus sign
+_NATIVE_SLOTS = 32  # what the compiled search for arrivals can tell apart
 
 
 def start(relay: Relay, dtype: Any) -> Memory:
@@ -68,7 +69,8 @@ def _arriving_at_edges(relay: Relay, queue: Mapping[str, Array], dt: Array) -> t
     age, count = queue["age"].ravel(), queue["count"].ravel()
     held = jnp.ones_like(queue["count"]) if relay.events.surrogate is not None else queue["count"] != 0.0
     pre = edge.index.astype(np.int32)
-    first, second = due(queue["age"], queue["before"], held, relay.delay, dt, pre)
+    backend = None if relay.events.slots <= _NATIVE_SLOTS else "jax"
+    first, second = due(queue["age"], queue["before"], held, relay.delay, dt, pre, backend=backend)
 
     def read(slot: Array) -> tuple[Array, Array, Array]:
         at = jnp.maximum(slot, 0) * relay.n_pre + pre

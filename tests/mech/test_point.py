@@ -54,15 +54,6 @@ def test_lif_rate_is_the_formula(refractory, method):
     assert v[:, 1:].max() < -50.0 and v.min() > -70.0 - 1e-6
 
 
-def test_lif_rate_converges_with_the_step():
-    exact = 2.0 + 20.0 * np.log(35.0 / 20.0)
-    errors = []
-    for dt in (0.2, 0.05):
-        _, g = run(LIF(), [2.0], dt)
-        errors.append(abs(np.diff(moments(g[:, 0], dt)).mean() - exact))
-    assert errors[1] < 0.05 and errors[1] < 0.5 * errors[0]
-
-
 def test_lif_is_held_while_refractory():
     dt = 0.05
     v, _ = run(LIF(refractory=5.0), [3.0], dt, t1=60.0)
@@ -141,7 +132,9 @@ def test_point_neurons_in_single_precision():
 
 
 # A projection copies the threshold of its point neurons when the model is built: one number, their mean.
-copied = pytest.mark.xfail(reason="a projection keeps the mean threshold that its neurons had at first", strict=True)
+copied = pytest.mark.xfail(
+    reason="a projection keeps the mean threshold that its neurons had at first", strict=True
+)
 
 
 @copied

@@ -78,7 +78,9 @@ def test_alpha_function_peaks_at_one_at_tau():
     assert g.max() == pytest.approx(1.0, abs=1e-12) and T[g.argmax()] == pytest.approx(2.5)
 
 
-@pytest.mark.parametrize("synapse", [Exp2Syn(), Exp2Syn(rise=1.9, decay=2.0), AMPA(), GABAA(), NMDA(rise=2.0)])
+@pytest.mark.parametrize(
+    "synapse", [Exp2Syn(), Exp2Syn(rise=1.9, decay=2.0), AMPA(), GABAA(), NMDA(rise=2.0)]
+)
 def test_two_exponentials_peak_at_one(synapse):
     rise, decay = synapse.rise, synapse.decay
     peak = rise * decay / (decay - rise) * np.log(decay / rise)
@@ -153,13 +155,17 @@ def test_gabab_is_smooth_where_its_rates_are_equal(k4):
     steps = np.linspace(0.0, t, 4001)
     inner = k3 * r * np.exp(-k2 * steps) * np.exp(-float(k4) * (t - steps))
     h = steps[1]
-    exact = x * np.exp(-float(k4) * t) + h / 3 * (inner[0] + inner[-1] + 4 * inner[1::2].sum() + 2 * inner[2:-1:2].sum())
+    exact = x * np.exp(-float(k4) * t) + h / 3 * (
+        inner[0] + inner[-1] + 4 * inner[1::2].sum() + 2 * inner[2:-1:2].sum()
+    )
     assert float(flow(k4)) == pytest.approx(exact, rel=1e-9)
     slope = (flow(k4 + 1e-6) - flow(k4 - 1e-6)) / 2e-6
     assert float(jax.grad(flow)(k4)) == pytest.approx(float(slope), rel=1e-4)
 
 
-@pytest.mark.parametrize(("u0", "recovery", "facilitation"), [(0.5, 800.0, 1.0), (0.05, 100.0, 1000.0), (0.2, 300.0, 60.0)])
+@pytest.mark.parametrize(
+    ("u0", "recovery", "facilitation"), [(0.5, 800.0, 1.0), (0.05, 100.0, 1000.0), (0.2, 300.0, 60.0)]
+)
 def test_short_term_plasticity_is_the_recursion_of_tsodyks(u0, recovery, facilitation):
     """u' = u e^{-Δ/τf}, u = u' + u0 (1 − u'); R' = 1 − (1 − R (1 − u)) e^{-Δ/τr}; what is released is u R."""
     train = np.cumsum([0.0, 20.0, 20.0, 5.0, 50.0, 10.0, 10.0, 200.0])

@@ -58,8 +58,8 @@ class STDP(Plasticity):
     """Pair-based spike-timing-dependent plasticity with soft bounds 0 and `wmax`.
 
     After − before: +`a_plus` (wmax − w) exp(−Δt/tau_plus) when the presynaptic spike comes first, else
-    −`a_minus` w exp(−Δt/tau_minus); all pairs add up, to the whole way to the bound at most. Sources: Song, Miller & Abbott, Nat Neurosci 3:919 (2000); Gütig et al.,
-    J Neurosci 23:3697 (2003).
+    −`a_minus` w exp(−Δt/tau_minus); all pairs add up, to the whole way to the bound at most.
+    Sources: Song, Miller & Abbott, Nat Neurosci 3:919 (2000); Gütig et al., J Neurosci 23:3697 (2003).
     """
 
     a_plus: Param = param(0.005, "1", lo=0.0)

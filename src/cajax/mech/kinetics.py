@@ -204,7 +204,8 @@ def implicit_step(
     """
     names = list(now)
     gamma = 1.0 if order == 1 else _GAMMA
-    factor = jnp.eye(len(names), dtype=now[names[0]].dtype)[..., None] - gamma * dt * _jacobian(rates, now)
+    jacobian = _jacobian(rates, now)
+    factor = _unit(len(names), jacobian) - gamma * dt * jacobian
 
     def solve(rhs: States) -> States:
         x = _gauss_jordan(factor, jnp.stack([rhs[n] for n in names]))
@@ -228,9 +229,14 @@ def _jacobian(rates: Callable[[States], States], now: States) -> Array:
         return jnp.stack([found[n] for n in names])
 
     at = jnp.stack([now[n] for n in names])
-    unit = jnp.broadcast_to(jnp.eye(len(names), dtype=at.dtype)[..., None], (len(names), *at.shape))
+    unit = jnp.broadcast_to(_unit(len(names), at[None]), (len(names), *at.shape))
     columns = jax.vmap(lambda d: jax.jvp(stacked, (at,), (d,))[1])(unit)
     return jnp.swapaxes(columns, 0, 1)
+
+
+def _unit(n: int, like: Array) -> Array:
+    """Return the unit matrix at every place of arrays `[n, n, place…]`."""
+    return jnp.eye(n, dtype=like.dtype).reshape(n, n, *(1 for _ in like.shape[2:]))
 
 
 def _gauss_jordan(matrix: Array, rhs: Array) -> Array:
@@ -240,9 +246,9 @@ def _gauss_jordan(matrix: Array, rhs: Array) -> Array:
         return rhs / matrix[0]
     for p in range(n):
         row, value = matrix[p] / matrix[p, p], rhs[p] / matrix[p, p]
-        mine = (np.arange(n) == p)[:, None]
+        mine = (np.arange(n) == p).reshape(n, *(1 for _ in rhs.shape[1:]))
         weight = matrix[:, p]
-        matrix = jnp.where(mine[..., None], row, matrix - weight[:, None] * row)
+        matrix = jnp.where(mine[:, None], row, matrix - weight[:, None] * row)
         rhs = jnp.where(mine, value, rhs - weight * value)
     return rhs
 

@@ -90,9 +90,8 @@ def main() -> None:
         )
         say(f"{name}, {steps} steps", best, per)
     added = 1e6 * (resident() - built) / n_edge
-    print(
-        f"memory of the gradient beyond the model: {added:.0f} bytes per synapse; of all: {1e6 * resident() / n_edge:.0f}"
-    )
+    everything = 1e6 * resident() / n_edge
+    print(f"memory of the gradient: {added:.0f} bytes per synapse beyond the model, {everything:.0f} in all")
     print(
         f"spikes: {int(((run(model)[:-1] < -20) & (run(model)[1:] >= -20)).sum())}, loss {float(found[0]):.4f}"
     )

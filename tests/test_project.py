@@ -115,7 +115,6 @@ def test_each_site_of_a_cell_gets_its_own_synapse():
     assert np.abs(rise[0]).max() < 1e-9 and rise[1, 2] > rise[1, 1] > rise[1, 0] > 0
 
 
-@pytest.mark.xfail(reason="recorded weights are sorted by site, not as the parameter is", strict=True)
 def test_the_recorded_weights_are_in_the_order_of_the_parameters():
     """`w` lists the synapses as `weight` does: `[edge]` in the order given, a matrix row by row."""
     pairs, w = cx.edges([[2, 1], [0, 0], [1, 1], [0, 1]]), np.array([1.0, 2.0, 3.0, 4.0]) * 1e-3
@@ -145,7 +144,7 @@ def test_a_source_may_be_anywhere_on_a_cell():
 def test_thresholds_and_delays_are_parameters():
     net = cells().connect("p", "b", ExpSyn(), weight=1e-3).connect("s", "b", ExpSyn(), delay="2 ms")
     model = net.discretize(cx.PerBranch(1))
-    assert float(model.params["p->b.expsyn.threshold"]) == -50.0  # the point neurons' own
+    assert "p->b.expsyn.threshold" not in model.params  # the point neurons have their own
     assert float(model.params["p->b.expsyn.delay"]) == 1.0 and model.units["p->b.expsyn.delay"] == "ms"
     assert float(model.params["s->b.expsyn.delay"]) == 2.0
     assert "s->b.expsyn.threshold" not in model.params

@@ -1,6 +1,6 @@
 """Binding: from a model's parameters to the physical arrays that a step uses, in nF, µS, nA. Done once per run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._types import Array, Float
-from .mech import Channel, EventSynapse, GapJunction, Ion, Outline, Plasticity, Synapse, reading
-from .model import Connections, Events, Mechanism, Model
+from .mech import Channel, EventSynapse, GapJunction, Ion, Outline, Plasticity, PointNeuron, Synapse, reading
+from .model import THRESHOLD, Connections, Events, Mechanism, Model
 from .solve import Graph, Index, product, spread, take
 
 # µF/cm² · µm² = 1e-8 µF = 1e-5 nF; S/cm² · µm² = 1e-8 S = 1e-2 µS, and so mA/cm² · µm² = 1e-2 nA;
@@ -145,8 +145,8 @@ class Relay(eqx.Module):
     synapse: EventSynapse
     weight: Float[Array, "..."]
     delay: Float[Array, "..."]
-    threshold: Float[Array, ""] | None
-    threshold_post: Float[Array, ""] | float
+    threshold: Any
+    threshold_post: Any
     n_pre: int = eqx.field(static=True)
     pre: Place | None = eqx.field(static=True)
     post: Place = eqx.field(static=True)
@@ -272,7 +272,16 @@ def _wiring(model: Model, c: Connections) -> Wiring:
     return Wiring(c.name, synapse, _weights(model, c), Place(c.pre, size), Place(c.post, size), graph)
 
 
-def _relay(model: Model, c: Connections) -> Relay:
+def _own_threshold(membranes: Sequence[Membrane], name: str, cvs: np.ndarray) -> Any:
+    """Return the threshold (mV) of the point neuron `name` at CVs, the usual one where there is none."""
+    for m in membranes:
+        if m.name == name and isinstance(m.channel, PointNeuron):
+            value = m.channel.threshold
+            return value[np.searchsorted(m.place.index, cvs)] if jnp.ndim(value) else value
+    return THRESHOLD
+
+
+def _relay(model: Model, c: Connections, membranes: Sequence[Membrane]) -> Relay:
     e: Any = c.events
     n_pre, n_site, size = len(c.pre), len(c.post), model.structure.size
     synapse: Any = c.template.with_params({k: _sorted(model, c, p) for k, p in c.fields.items()})
@@ -294,8 +303,8 @@ def _relay(model: Model, c: Connections) -> Relay:
         synapse=synapse,
         weight=_weights(model, c),
         delay=_sorted(model, c, e.delay),
-        threshold=model.params[e.threshold] if e.threshold else None,
-        threshold_post=e.post_threshold,
+        threshold=model.params[e.threshold] if e.threshold else _own_threshold(membranes, e.spiker, c.pre),
+        threshold_post=_own_threshold(membranes, e.post_spiker, e.soma),
         n_pre=n_pre,
         pre=None if e.virtual else Place(c.pre, size),
         post=Place(c.post, size),
@@ -325,14 +334,15 @@ def bind(model: Model) -> Physics:
     # Roots have no edge: their resistance is zero and their entry is never read.
     axial = US_PER_UM_OHM_CM / jnp.where(resistance > 0, resistance, 1.0)
     temperature = values.get("temperature")
+    membranes = tuple(_membrane(model, m, shape, temperature) for m in s.mechanisms)
     return Physics(
         NF_PER_UF_CM2_UM2 * values["cm"] * shape.area,
         axial,
         full(values["v0"]),
         temperature,
-        tuple(_membrane(model, m, shape, temperature) for m in s.mechanisms),
+        membranes,
         tuple(_ion(model, m, shape) for m in s.ions),
         tuple(_wiring(model, c) for c in s.connections if isinstance(c.template, Synapse)),
-        tuple(_relay(model, c) for c in s.connections if c.events is not None),
+        tuple(_relay(model, c, membranes) for c in s.connections if c.events is not None),
         tuple(_junctions(model, c) for c in s.connections if isinstance(c.template, GapJunction)),
     )

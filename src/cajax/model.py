@@ -154,14 +154,18 @@ class Mechanism:
     species: str = ""
 
 
+THRESHOLD = -20.0
+"""Where a spike is detected (mV) unless the projection or a point neuron says otherwise."""
+
+
 @dataclass(frozen=True, eq=False)
 class Events:
     """What an event projection has beside its synapse: paths of `delay` and `threshold`, and how spikes are kept.
 
     `source`: the presynaptic population; `virtual`: it has no membrane. `slots`: how many spikes of one cell may be in
     flight. `per_edge`: the synapse's states belong to edges, not to presynaptic cells. `plasticity` with its `fields`
-    has the postsynaptic cells' CVs `soma` [cell], where they spike at `post_threshold` mV, and `cell` [site] of every
-    site.
+    has the postsynaptic cells' CVs `soma` [cell] and `cell` [site] of every site. `spiker` and `post_spiker` name the
+    point neurons that say when the cells of a side spike, "" where the voltage does.
     """
 
     source: str
@@ -174,7 +178,8 @@ class Events:
     plasticity: Plasticity | None
     fields: Mapping[str, str]
     soma: np.ndarray
-    post_threshold: float
+    spiker: str
+    post_spiker: str
     cell: np.ndarray
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ._errors import ProtocolError, unknown
 from ._types import Array
 from .bind import Physics, Place, Readings, Relay
-from .model import Structure
+from .model import Connections, Structure
 from .step import Method, State, membrane_current, observed_gates
 
 
@@ -60,7 +60,7 @@ def _signal(structure: Structure, spec: str, physics: Physics) -> Observe:
         raise unknown("projection", name, found)
     for relay in physics.relays:
         if relay.name == name:
-            return _of_relay(relay, variable)
+            return _of_relay(relay, found[name], variable)
 
     def observe(state: State, gates: tuple[dict, dict]) -> Array:
         known = gates[1].get(name, {})
@@ -71,7 +71,7 @@ def _signal(structure: Structure, spec: str, physics: Physics) -> Observe:
     return observe
 
 
-def _of_relay(relay: Relay, variable: str) -> Observe:
+def _of_relay(relay: Relay, connections: Connections, variable: str) -> Observe:
     """Return a synaptic state, a trace, or the weights "w" (µS) of an event projection, as of now."""
     states = list(relay.synapse.start())
     plastic = (
@@ -79,10 +79,18 @@ def _of_relay(relay: Relay, variable: str) -> Observe:
     )
     if variable not in (*states, *plastic):
         raise unknown("signal", variable, [*states, *plastic], where=relay.name)
-    if variable == "w":
-        return lambda state, gates: relay.weight * state.events[relay.name]["plastic"]["w"]
     kind = "states" if variable in states else "plastic"
-    return lambda state, gates: state.events[relay.name][kind][variable]
+
+    def observe(state: State, gates: tuple[dict, dict]) -> Array:
+        value = state.events[relay.name][kind][variable]
+        if variable == "w":
+            value = relay.weight * value
+        # Edges are kept in the order of their sites; what is recorded has the order and the shape of the weights.
+        if connections.order is None or value.shape != (len(connections.order),):
+            return value
+        return value[np.argsort(connections.order)].reshape(connections.weight_shape)
+
+    return observe
 
 
 def _in_mechanism(structure: Structure, probe: Probe, sites: np.ndarray, physics: Physics) -> Observe:

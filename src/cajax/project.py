@@ -10,12 +10,10 @@ from . import units
 from ._errors import ParameterError, RegionError
 from .distributions import EDGE, Along, Each
 from .mech import EventSynapse, GapJunction, ParamSpec, PointNeuron, check_value
-from .model import Connections, Events, Layout, Mechanism, soma_of
+from .model import THRESHOLD, Connections, Events, Layout, Mechanism, soma_of
 from .places import Parameters, template_of
 from .recipe import Projection
 
-THRESHOLD = -20.0
-"""Where a spike is detected (mV) unless the projection or a point neuron says otherwise."""
 _SHORTEST_INTERVAL = 1.0  # ms between spikes of one cell, for the room that spikes in flight are given
 
 _DELAY = ParamSpec("delay", 1.0, "ms", 0.0, None)
@@ -147,14 +145,16 @@ def _events(
     delay = _edge_values(1.0 if projection.delay is None else projection.delay, "ms", shape, delay_path)
     check_value(projection.path, _DELAY, delay)
     low.add(delay_path, delay, _DELAY)
-    if not pre.virtual:
-        threshold = projection.threshold
-        if threshold is None:
-            threshold = _own_threshold(low, pre, mechanisms)
+    own = "" if pre.virtual else _point_neuron(pre, mechanisms)
+    # A point neuron spikes where it says, unless the projection says otherwise.
+    threshold = projection.threshold if projection.threshold is not None or own else THRESHOLD
+    if threshold is not None and not pre.virtual:
         threshold = units.value(threshold, "mV", threshold_path)
         check_value(projection.path, _THRESHOLD, threshold)
         low.add(threshold_path, threshold, _THRESHOLD)
     room = math.ceil(float(delay.max(initial=0.0)) / _SHORTEST_INTERVAL) + 3
+    if pre.virtual:
+        room += 3  # sources know no refractoriness
     if projection.surrogate is not None:
         room += 6  # for the spikes that did not happen
     fields: dict[str, str] = {}
@@ -169,25 +169,22 @@ def _events(
         source=projection.pre,
         virtual=bool(pre.virtual),
         delay=delay_path,
-        threshold="" if pre.virtual else threshold_path,
+        threshold="" if pre.virtual or threshold is None else threshold_path,
+        spiker=own,
         surrogate=projection.surrogate,
         slots=projection.in_flight or room,
         per_edge=edgewise or delay.ndim > 0,
         plasticity=None if projection.plasticity is None else template_of(projection.plasticity),
         fields=fields,
         soma=post.sites(soma_of(post))[:, 0],
-        post_threshold=_own_threshold(low, post, mechanisms),
+        post_spiker=_point_neuron(post, mechanisms),
         cell=np.repeat(np.arange(post.size), per_cell),
     )
 
 
-def _own_threshold(low: Parameters, pre: Layout, mechanisms: Sequence[Mechanism]) -> float:
-    """Return the threshold of the point neuron that a population is made of, or the usual one."""
-    mine = [m for m in mechanisms if isinstance(m.template, PointNeuron) and m.name.startswith(pre.prefix)]
-    if not mine:
-        return THRESHOLD
-    values = {
-        name: np.asarray(low.params[plan.sources[0].paths[0]]).mean() for name, plan in mine[0].fields.items()
-    }
-    template: Any = mine[0].template
-    return float(template.with_params({k: float(v) for k, v in values.items()}).threshold)
+def _point_neuron(layout: Layout, mechanisms: Sequence[Mechanism]) -> str:
+    """Return the name of the point neuron that a population is made of, "" for cells with a membrane."""
+    mine = [
+        m.name for m in mechanisms if isinstance(m.template, PointNeuron) and m.name.startswith(layout.prefix)
+    ]
+    return mine[0] if mine else ""

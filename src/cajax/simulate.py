@@ -310,6 +310,12 @@ def _diagnosis(model: Model, before: State, after: State) -> NonFiniteError:
     bad = [path for path, value in model.params.items() if not np.isfinite(np.asarray(value)).all()]
     v = np.asarray(before.v)
     worst = int(np.abs(v - np.median(v)).argmax())
+    for name, memory in (*before.events.items(), *after.events.items()):
+        if not bad and np.isnan(np.asarray(memory["queue"]["count"])).any():
+            return NonFiniteError(
+                f"a spike on its way through '{name}' had no room near t = {float(after.t):.6g} ms; connect with a"
+                " larger in_flight=… (spikes of one cell on their way at once)"
+            )
     where = f", first at {describe(model.structure, worst)} (at {v[worst]:.4g} mV one step before)"
     return NonFiniteError(
         f"the voltage became NaN or infinite at t = {float(after.t):.6g} ms"

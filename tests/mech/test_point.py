@@ -131,13 +131,6 @@ def test_point_neurons_in_single_precision():
         assert sol["v"].dtype == jnp.float32 and float(sol["g"][-1].max()) >= 1
 
 
-# A projection copies the threshold of its point neurons when the model is built: one number, their mean.
-copied = pytest.mark.xfail(
-    reason="a projection keeps the mean threshold that its neurons had at first", strict=True
-)
-
-
-@copied
 def test_a_projection_follows_the_threshold_of_its_neurons():
     """A trained threshold, or one of its own for each cell, is where the projection sees spikes too."""
     model, unit = driven(LIF(vth=cx.each("cell", [-50.0, -58.0])), 2)
@@ -146,7 +139,6 @@ def test_a_projection_follows_the_threshold_of_its_neurons():
     assert (np.asarray(g) >= 1).all(), g
 
 
-@copied
 def test_a_threshold_that_is_replaced_moves_the_detection():
     model, unit = driven(LIF())
     model = model.replace({"a.all.p.vth": -55.0})

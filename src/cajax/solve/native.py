@@ -110,7 +110,8 @@ def due(
     """Return which slots fall due at each edge in one call on the CPU; see `cajax.solve.due`."""
     shape = jax.ShapeDtypeStruct(delay.shape, np.int32)
     call = jax.ffi.ffi_call(_target("cajax_due", age.dtype), (shape, shape), vmap_method="broadcast_all")
-    return tuple(call(age, before, held, delay, dt, pre=pre))
+    first, second = call(age, before, held, delay, dt, pre=pre)
+    return first, second
 
 
 def _target(name: str, dtype: np.dtype) -> str:

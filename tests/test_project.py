@@ -263,7 +263,7 @@ def test_a_network_comes_back_from_disk_and_from_pickle(tmp_path):
     state = jax.tree.map(jnp.asarray, pickle.loads(pickle.dumps(before.state)))
     a, b = (cx.simulate(model, 1.0, DT, inputs, record, state=s)["b"] for s in (before.state, state))
     np.testing.assert_array_equal(a, b)
-    assert cx.plan(model, 10.0, DT) is not None and "cells" in repr(model)
+    assert "cells" in repr(model)
 
 
 def test_equal_recipes_share_a_structure():

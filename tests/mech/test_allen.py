@@ -108,7 +108,7 @@ def test_float32_is_finite_and_close(channel, rule):
         np.testing.assert_allclose(1.0 / gate.rate, tau, rtol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cls", [NaTs, NaTa, Kv2, KT, KP, Kd, ImV2])
 def test_gradients_are_finite(cls, dtype):
     channel = jax.tree.map(lambda x: jnp.asarray(x, dtype), cls())

@@ -152,7 +152,7 @@ def test_float32_is_finite_and_close(channel, rule):
         np.testing.assert_allclose(1.0 / gates[name].rate, tau, rtol=5e-5)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("channel", [c for c, _ in CASES] + [SK()], ids=lambda x: type(x).__name__)
 def test_gradients_are_finite(channel, dtype):
     channel = jax.tree.map(lambda x: jnp.asarray(x, dtype), channel)

@@ -12,8 +12,6 @@ from jax.sharding import PartitionSpec as P
 from .._errors import ParameterError
 
 AXIS = "batch"
-SMALLEST = 16
-"""Examples below which a share is not halved further: smaller ones leave vector units idle, larger ones the cache."""
 
 
 def split_mean(
@@ -26,17 +24,17 @@ def split_mean(
     derivatives are those of `fn` itself, up to rounding. Randomness that differs per example (keys, noise) belongs in
     the batch. The CPU is two devices after `jax.config.update("jax_num_cpu_devices", 2)` at the start of a program.
 
-    The batch is halved again and again into `shares` (default: as many as leave each some sixteen examples, and at
-    least one per device); halves are added in pairs, so for 1, 2, 4, … devices and the same `shares` the bits are the
-    same. Shares on one device are worked through one after the other: a small share stays in the cache. Raises
-    `ParameterError` when the batch cannot be shared out equally.
+    The batch is cut into `shares` (default: one per device); those of one device are worked through one after the
+    other, and halves are added in pairs, so that the same `shares` on 1, 2, 4, … devices give the same bits (where the
+    compiler does not contract: see "The same bits" in the documentation). Raises `ParameterError` when the batch cannot
+    be shared out equally.
     """
     devices = list(jax.local_devices() if devices is None else devices)
     count = len(devices)
 
     def mean(params: Any, batch: Any, *rest: Any) -> Any:
         size = _size(batch)
-        parts = _shares(size, count) if shares is None else shares
+        parts = count if shares is None else shares
         _require_equal_shares(size, count, parts)
         local = _halved(fn, parts // count)
         if count == 1:
@@ -54,14 +52,6 @@ def split_mean(
         )
 
     return mean
-
-
-def _shares(size: int, count: int) -> int:
-    """Return how many shares a batch is cut into: `count` times a power of two."""
-    parts = count
-    while size % (2 * parts) == 0 and size // (2 * parts) >= SMALLEST:
-        parts *= 2
-    return parts
 
 
 def _halved(fn: Callable[..., Any], parts: int) -> Callable[..., Any]:

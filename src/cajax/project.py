@@ -42,14 +42,11 @@ def connect(
     events = None
     if isinstance(projection.synapse, EventSynapse):
         events = _events(low, projection, pre_layout, post_layout, mechanisms, shape, edgewise, per_cell)
-        if pairs is None and (events.per_edge or events.plasticity is not None):
-            pairs = np.stack(
-                np.meshgrid(np.arange(len(pre)), np.arange(len(post)), indexing="ij"), -1
-            ).reshape(-1, 2)
-    if isinstance(projection.synapse, GapJunction) and pairs is None:
-        pairs = np.stack(np.meshgrid(np.arange(len(pre)), np.arange(len(post)), indexing="ij"), -1).reshape(
-            -1, 2
-        )
+    one_by_one = isinstance(projection.synapse, GapJunction) or (
+        events is not None and (events.per_edge or events.plasticity is not None)
+    )
+    if pairs is None and one_by_one:
+        pairs = np.indices((len(pre), len(post))).reshape(2, -1).T
     edges = order = None
     if pairs is not None:
         site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()

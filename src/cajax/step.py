@@ -176,10 +176,10 @@ def advance(
     arrived = {}
     for relay in physics.relays:
         memory = state.events[relay.name]
-        states, signal, *arrived[relay.name] = events.transmitted(relay, memory, dt, method.order)
+        states, signal, amount, lag = events.transmitted(relay, memory, dt, method.order)
+        arrived[relay.name] = amount, lag, states
         i, di = events.synaptic_current(relay, relay.post.take(v), signal, memory["plastic"])
         total, slope = relay.post.add(total, i), relay.post.add(slope, di)
-        arrived[relay.name].append(states)
     new = _new_voltage(physics, forest, inputs, method, state, total, slope)
     if method.order == 1:
         # As in NEURON: what flowed at the start of the step goes into the cell.

@@ -90,8 +90,9 @@ def library(base: type, but: tuple[type, ...] = ()) -> list[Any]:
     """Return every concrete subclass of `base` that a module of the library defines."""
     names = [m.name for m in pkgutil.walk_packages(mech.__path__, f"{mech.__name__}.")]
     classes = {c for n in names for c in vars(importlib.import_module(n)).values() if isinstance(c, type)}
-    found = [c for c in classes if issubclass(c, base) and c.__module__ in names and not issubclass(c, but)]
-    return sorted((c for c in found if not inspect.isabstract(c) and c.__name__[0] != "_"), key=label)
+    found = {c for c in classes if issubclass(c, base) and c.__module__ in names and not issubclass(c, but)}
+    abstract = {c for c in found if inspect.isabstract(c) or getattr(c, "__abstractvars__", None)}
+    return sorted((c for c in found - abstract if c.__name__[0] != "_"), key=label)
 
 
 def word(cls: type) -> str:

@@ -16,7 +16,7 @@ from .._types import Array, Param
 from .base import Channel
 from .gating import Q10, Gate, vtrap
 from .hay2011 import SK as SK
-from .hay2011 import UNWARMED, WARMED, colbert_pan, korngreen_tau
+from .hay2011 import UNWARMED, WARMED, ColbertPan, korngreen_tau
 from .hay2011 import CaDynamics as CaDynamics
 from .hay2011 import CaHVA as CaHVA
 from .hay2011 import CaLVA as CaLVA
@@ -28,38 +28,24 @@ from .kinetics import Scheme
 from .params import param
 
 
-class NaTs(Channel):
+class NaTs(ColbertPan):
     """Transient sodium current of the soma, "NaTs"; Colbert & Pan (2002)."""
 
     g: Param = param(0.5, "S/cm2")
     m_half: Param = param(-40.0, "mV")
     h_half: Param = param(-66.0, "mV")
 
-    ion: ClassVar = "na"
     q10 = Q10(2.3, at=23.0)
 
-    def gates(self, v: Array) -> dict[str, Gate]:
-        return colbert_pan(v, self.m_half, self.h_half)
 
-    def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
-        return self.g * m**3 * h * (v - ena)
-
-
-class NaTa(Channel):
+class NaTa(ColbertPan):
     """Transient sodium current of the axon, "NaTa"; Colbert & Pan (2002)."""
 
     g: Param = param(0.5, "S/cm2")
     m_half: Param = param(-48.0, "mV")
     h_half: Param = param(-69.0, "mV")
 
-    ion: ClassVar = "na"
     q10 = Q10(2.3, at=23.0)
-
-    def gates(self, v: Array) -> dict[str, Gate]:
-        return colbert_pan(v, self.m_half, self.h_half)
-
-    def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
-        return self.g * m**3 * h * (v - ena)
 
 
 class NaV(Channel):

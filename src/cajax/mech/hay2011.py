@@ -9,6 +9,7 @@ paper's model of both BAC and step-current firing, or of the apical dendrite whe
 
 from typing import Any, ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
@@ -17,6 +18,7 @@ from .base import Channel
 from .gating import Q10, Gate, trap, vtrap
 from .ions import Pool
 from .params import param
+from .pospischil2008 import reuveni_calcium
 
 WARMED = Q10(2.3, at=21.0)
 UNWARMED = Q10(1.0, at=34.0)
@@ -31,52 +33,50 @@ def colbert_m(v: Any, half: Any) -> tuple[Array, Array]:
     return 0.182 * t * e, 0.124 * t
 
 
-def colbert_pan(v: Array, m_half: Any, h_half: Any) -> dict[str, Gate]:
-    """Return the gates of a transient sodium current with the given midpoints (mV); Colbert & Pan (2002)."""
-    z = (v - h_half) / 6.0
-    e = jnp.exp(jnp.minimum(z, 40.0))
-    # Both rates of h have the factor vtrap(v − half, 6), so its steady state is a plain sigmoid.
-    return {"m": Gate.rates(*colbert_m(v, m_half)), "h": Gate(1.0 / (1.0 + e), 0.09 * trap(z, e) * (1.0 + e))}
-
-
 def persistent_h(v: Array) -> Gate:
     """Return the slow inactivation of the persistent sodium current; Magistretti & Alonso (1999)."""
     rate = 2.88e-6 * vtrap(v + 17.0, 4.63) + 6.94e-6 * vtrap(-(v + 64.4), 2.63)
     return Gate(sigmoid(-(v + 48.8) / 10.0), rate)
 
 
-class NaTa(Channel):
+class ColbertPan(Channel):
+    """Transient sodium current g m³ h (v − ena) with given midpoints of its gates (mV); Colbert & Pan (2002)."""
+
+    g: eqx.AbstractVar[Param]
+    m_half: eqx.AbstractVar[Param]
+    h_half: eqx.AbstractVar[Param]
+
+    ion: ClassVar = "na"
+
+    def gates(self, v: Array) -> dict[str, Gate]:
+        z = (v - self.h_half) / 6.0
+        e = jnp.exp(jnp.minimum(z, 40.0))
+        # Both rates of h have the factor vtrap(v − half, 6), so its steady state is a plain sigmoid.
+        h = Gate(1.0 / (1.0 + e), 0.09 * trap(z, e) * (1.0 + e))
+        return {"m": Gate.rates(*colbert_m(v, self.m_half)), "h": h}
+
+    def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
+        return self.g * m**3 * h * (v - ena)
+
+
+class NaTa(ColbertPan):
     """Transient sodium current, `NaTa_t`; Colbert & Pan (2002)."""
 
     g: Param = param(2.04, "S/cm2")
     m_half: Param = param(-38.0, "mV")
     h_half: Param = param(-66.0, "mV")
 
-    ion: ClassVar = "na"
     q10 = WARMED
 
-    def gates(self, v: Array) -> dict[str, Gate]:
-        return colbert_pan(v, self.m_half, self.h_half)
 
-    def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
-        return self.g * m**3 * h * (v - ena)
-
-
-class NaTs2(Channel):
+class NaTs2(ColbertPan):
     """Transient sodium current, `NaTs2_t`: `NaTa` shifted by +6 mV."""
 
     g: Param = param(0.0213, "S/cm2")
     m_half: Param = param(-32.0, "mV")
     h_half: Param = param(-60.0, "mV")
 
-    ion: ClassVar = "na"
     q10 = WARMED
-
-    def gates(self, v: Array) -> dict[str, Gate]:
-        return colbert_pan(v, self.m_half, self.h_half)
-
-    def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
-        return self.g * m**3 * h * (v - ena)
 
 
 class NaP(Channel):
@@ -233,9 +233,8 @@ class CaHVA(Channel):
     q10 = UNWARMED
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        am, bm = 0.055 * vtrap(-27.0 - v, 3.8), 0.94 * jnp.exp((-75.0 - v) / 17.0)
-        ah, bh = 0.000457 * jnp.exp((-13.0 - v) / 50.0), 0.0065 * sigmoid((v + 15.0) / 28.0)
-        return {"m": Gate.rates(am, bm), "h": Gate.rates(ah, bh)}
+        m, h = reuveni_calcium(v)
+        return {"m": m, "h": h}
 
     def current(self, v: Array, m: Array, h: Array, eca: Array) -> Array:
         return self.g * m**2 * h * (v - eca)

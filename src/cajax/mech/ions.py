@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -72,8 +72,6 @@ class Ion(Mechanism):
     species: str | None = eqx.field(default=None, static=True, kw_only=True)
     valence: int | None = eqx.field(default=None, static=True, kw_only=True)
 
-    diffuses: ClassVar[bool] = False
-
     def charge(self, species: str) -> int:
         """Return the charge number; raises `ParameterError` for a species that has none."""
         z = VALENCE.get(species) if self.valence is None else self.valence
@@ -118,13 +116,7 @@ class Ion(Mechanism):
         states = dict.fromkeys(plain.start(), x)
         try:
             jax.eval_shape(lambda s: (plain.inside(**s), plain.outside(**s)), states)
-            rates = (
-                jax.eval_shape(
-                    lambda s: plain.rates(next(iter(s.values())), next(iter(s.values())), s), states
-                )
-                if states
-                else {}
-            )
+            rates = jax.eval_shape(lambda s, x: plain.rates(x, x, s), states, x)
         except TypeError as error:
             raise ParameterError(
                 f"{name} starts with states {', '.join(states) or 'none'}, but {error}"
@@ -133,7 +125,7 @@ class Ion(Mechanism):
             raise ParameterError(f"{name}: the state '{stray}' is not in both start and rates")
 
     def diffusion(self) -> dict[str, Any]:
-        """Return the axial diffusion coefficient (µm²/ms) of every state that diffuses; `diffuses` says if any do."""
+        """Return the axial diffusion coefficient (µm²/ms) of every state that diffuses."""
         return {}
 
 
@@ -162,7 +154,28 @@ class Fixed(Ion):
         return self.co
 
 
-class Pool(Ion):
+class _OneVolume(Ion):
+    """An ion of one concentration that changes, the state `i`, from `ci` on; outside it stays `co`."""
+
+    ci: eqx.AbstractVar[Param]
+    co: eqx.AbstractVar[Param]
+
+    def start(self) -> States:
+        return {"i": self.ci}
+
+    def inside(self, i: Array) -> Any:
+        return i
+
+    def outside(self, **states: Array) -> Any:
+        return self.co
+
+
+def _pumped(c: Any, rest: Any, vmax: Any, km: Any) -> Any:
+    """Return what a Michaelis–Menten pump takes out at concentration `c`, less the leak that it meets at `rest`."""
+    return vmax * (c / (c + km) - rest / (rest + km))
+
+
+class Pool(_OneVolume):
     """Accumulation in a shell of `depth` under the membrane, with decay: dc/dt = gamma · influx/depth − (c − ci)/tau.
 
     `gamma` is the fraction that stays free of buffers; at rest c = `ci`. Source: Destexhe, Mainen & Sejnowski (1994),
@@ -175,20 +188,11 @@ class Pool(Ion):
     depth: Param = param(0.1, "um", lo=1e-6)
     tau: Param = param(80.0, "ms", lo=1e-6)
 
-    def start(self) -> States:
-        return {"i": self.ci}
-
-    def inside(self, i: Array) -> Any:
-        return i
-
-    def outside(self, **states: Array) -> Any:
-        return self.co
-
     def rates(self, flux: Array, radius: Array, states: States) -> States:
         return {"i": self.gamma * flux / self.depth - (states["i"] - self.ci) / self.tau}
 
 
-class Pump(Ion):
+class Pump(_OneVolume):
     """Accumulation under the membrane, emptied by a Michaelis–Menten pump that no charge is counted for.
 
     dc/dt = (influx − vmax c/(c + km) + leak)/depth; the leak is what keeps `ci` at rest. `vmax` is the largest flux per
@@ -202,23 +206,13 @@ class Pump(Ion):
     km: Param = param(1e-3, "mM", lo=1e-12)
     depth: Param = param(0.1, "um", lo=1e-6)
 
-    def start(self) -> States:
-        return {"i": self.ci}
-
-    def inside(self, i: Array) -> Any:
-        return i
-
-    def outside(self, **states: Array) -> Any:
-        return self.co
-
     def rates(self, flux: Array, radius: Array, states: States) -> States:
-        c = states["i"]
-        pumped = self.vmax * (c / (c + self.km) - self.ci / (self.ci + self.km))
+        pumped = _pumped(states["i"], self.ci, self.vmax, self.km)
         return {"i": (flux - pumped) / self.depth}
 
 
 class Shells(Ion):
-    """Concentric shells under the membrane: radial and axial diffusion, one mobile-free buffer, a membrane pump.
+    """Concentric shells under the membrane: radial and axial diffusion, one immobile buffer, a membrane pump.
 
     The outermost and the innermost of `shells` are half as thick as the others. In every shell c + b ⇌ cb with `kf`
     (1/(mM ms)) and `kb` (1/ms), total buffer `buffer`. The pump of `Pump` empties the outermost shell. `d` is the
@@ -241,10 +235,6 @@ class Shells(Ion):
     def __check_init__(self):
         if not (isinstance(self.shells, int) and 1 <= self.shells <= 12):
             raise ParameterError(f"Shells(shells={self.shells!r}) needs a whole number from 1 to 12")
-
-    @property
-    def diffuses(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.axial
 
     def _free(self) -> Any:
         """Return the free buffer at rest (mM)."""
@@ -273,7 +263,7 @@ class Shells(Ion):
         r, edges = radius, self._edges()
         volume = [a * a - b * b for a, b in pairwise(edges)]
         c = [states[f"c{k}"] for k in range(self.shells)]
-        pumped = self.vmax * (c[0] / (c[0] + self.km) - self.ci / (self.ci + self.km))
+        pumped = _pumped(c[0], self.ci, self.vmax, self.km)
         gain = [0.0 * x for x in c]
         gain[0] = gain[0] + 2.0 * (flux - pumped) / r
         for k in range(self.shells - 1):
@@ -291,7 +281,7 @@ class Shells(Ion):
         return {f"c{k}": self.d for k in range(self.shells)} if self.axial else {}
 
 
-class Diffusive(Ion):
+class Diffusive(_OneVolume):
     """One well-mixed volume per control volume that accumulates, decays to rest, and diffuses along the cell.
 
     dc/dt = 2 gamma · influx/radius − (c − ci)/tau + d ∂²c/∂x², the right form for sodium or chloride in thin branches.
@@ -302,17 +292,6 @@ class Diffusive(Ion):
     d: Param = param(0.6, "um2/ms", lo=0.0)
     gamma: Param = param(1.0, "1", lo=0.0)
     tau: Param = param(1e4, "ms", lo=1e-6)
-
-    diffuses: ClassVar[bool] = True
-
-    def start(self) -> States:
-        return {"i": self.ci}
-
-    def inside(self, i: Array) -> Any:
-        return i
-
-    def outside(self, **states: Array) -> Any:
-        return self.co
 
     def rates(self, flux: Array, radius: Array, states: States) -> States:
         return {"i": 2.0 * self.gamma * flux / radius - (states["i"] - self.ci) / self.tau}

@@ -127,13 +127,7 @@ class Scheme(eqx.Module):
         def solve(rhs: States) -> States:
             return dict(zip(names, _eliminated(matrix, [rhs[n] for n in names]), strict=True))
 
-        first = solve(self.derivative(now))
-        if order == 1:
-            return {n: now[n] + dt * first[n] for n in self.states}
-        # f(u + dt k) of a linear f is f(u) + dt f(k).
-        slope, more = self.derivative(now), self.derivative(first)
-        second = solve({n: slope[n] + dt * more[n] - 2.0 * first[n] for n in self.states})
-        return {n: now[n] + dt * (1.5 * first[n] + 0.5 * second[n]) for n in self.states}
+        return _rosenbrock(self.derivative, solve, {n: now[n] for n in self.states}, dt, order)
 
 
 def _elimination_order(states: tuple[str, ...], ends: tuple[tuple[int, int], ...]) -> list[str]:
@@ -212,12 +206,19 @@ def implicit_step(
         found = {n: x[k] for k, n in enumerate(names)}
         return found if spread is None else spread(found, gamma * dt)
 
+    return _rosenbrock(rates, solve, now, dt, order)
+
+
+def _rosenbrock(
+    rates: Callable[[States], States], solve: Callable[[States], States], now: States, dt: Any, order: int
+) -> States:
+    """Take the linearly implicit Euler step, or ROS2; `solve` divides by 1 − gamma dt J."""
     first = solve(rates(now))
     if order == 1:
-        return {n: now[n] + dt * first[n] for n in names}
-    ahead = rates({n: now[n] + dt * first[n] for n in names})
-    second = solve({n: ahead[n] - 2.0 * first[n] for n in names})
-    return {n: now[n] + dt * (1.5 * first[n] + 0.5 * second[n]) for n in names}
+        return {n: x + dt * first[n] for n, x in now.items()}
+    ahead = rates({n: x + dt * first[n] for n, x in now.items()})
+    second = solve({n: ahead[n] - 2.0 * first[n] for n in now})
+    return {n: x + dt * (1.5 * first[n] + 0.5 * second[n]) for n, x in now.items()}
 
 
 def _jacobian(rates: Callable[[States], States], now: States) -> Array:

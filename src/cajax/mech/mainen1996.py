@@ -15,6 +15,7 @@ from .._types import Array, Param
 from .base import Channel
 from .gating import Q10, Gate, vtrap
 from .params import param
+from .pospischil2008 import reuveni_calcium
 
 WARMER = Q10(2.3, at=23.0)
 
@@ -92,8 +93,7 @@ class Ca(Channel):
     q10 = WARMER
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        m = Gate.rates(0.055 * vtrap(-27.0 - v, 3.8), 0.94 * jnp.exp((-75.0 - v) / 17.0))
-        h = Gate.rates(0.000457 * jnp.exp((-13.0 - v) / 50.0), 0.0065 * sigmoid((v + 15.0) / 28.0))
+        m, h = reuveni_calcium(v)
         return {"m": m, "h": h}
 
     def current(self, v: Array, m: Array, h: Array, eca: Array, celsius: Any) -> Array:

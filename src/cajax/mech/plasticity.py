@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 
 from .._types import Array, Param
@@ -15,9 +16,9 @@ from .params import param
 class Plasticity(Mechanism):
     """A rule for the weights of a projection: traces on both sides, and what a spike on either side does to a weight.
 
-    `pre_traces` live at the presynaptic cells, `post_traces` at the postsynaptic ones; a spike lets each jump by
-    `jumps`. Weights are `[edge]`, in units of their start: 1 is the weight that was connected, so that one rule serves
-    every strength. `tags` are further states per edge.
+    `pre_traces` live at the presynaptic cells, `post_traces` at the postsynaptic ones; a spike lets each jump by 1.
+    Weights are `[edge]`, in units of their start: 1 is the weight that was connected, so that one rule serves
+    every strength. An eligibility `tag` is one more state per edge.
     """
 
     @abstractmethod
@@ -54,7 +55,20 @@ def _share(x: Any) -> Any:
     return jnp.minimum(x, 1.0)
 
 
-class STDP(Plasticity):
+class _Pairs(Plasticity):
+    """A rule of one trace on either side: `x` of presynaptic spikes, `y` of postsynaptic ones."""
+
+    tau_plus: eqx.AbstractVar[Param]
+    tau_minus: eqx.AbstractVar[Param]
+
+    def pre_traces(self) -> dict[str, Gate]:
+        return {"x": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
+
+    def post_traces(self) -> dict[str, Gate]:
+        return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
+
+
+class STDP(_Pairs):
     """Pair-based spike-timing-dependent plasticity with soft bounds 0 and `wmax`.
 
     After − before: +`a_plus` (wmax − w) exp(−Δt/tau_plus) when the presynaptic spike comes first, else
@@ -67,12 +81,6 @@ class STDP(Plasticity):
     tau_plus: Param = param(20.0, "ms", lo=1e-3)
     tau_minus: Param = param(20.0, "ms", lo=1e-3)
     wmax: Param = param(2.0, "1", lo=0.0)
-
-    def pre_traces(self) -> dict[str, Gate]:
-        return {"x": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
-
-    def post_traces(self) -> dict[str, Gate]:
-        return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
         return -w * _share(self.a_minus * post["y"])
@@ -111,7 +119,7 @@ class TripletSTDP(Plasticity):
         return (self.wmax - w) * _share(self.a3_plus * pre["r"] * post["o2"])
 
 
-class RewardSTDP(Plasticity):
+class RewardSTDP(_Pairs):
     """Pair-based changes are held in an eligibility tag that fades with `tau_tag`, and become weight with reward.
 
     dw/dt = rate · reward(t) · tag. Without a `Reward` input nothing changes. Source: Izhikevich, Cereb Cortex 17:2443
@@ -125,12 +133,6 @@ class RewardSTDP(Plasticity):
     tau_tag: Param = param(1000.0, "ms", lo=1e-3)
     rate: Param = param(1e-3, "1/ms")
     wmax: Param = param(2.0, "1", lo=0.0)
-
-    def pre_traces(self) -> dict[str, Gate]:
-        return {"x": Gate.relax(jnp.zeros_like(self.tau_plus), self.tau_plus)}
-
-    def post_traces(self) -> dict[str, Gate]:
-        return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
     def on_pre(self, w: Array, pre: States, post: States) -> Array:
         return -self.a_minus * w * post["y"]

@@ -4,6 +4,8 @@ Rates as in the paper's model files (ModelDB 123623), at 36 °C; default conduct
 With `Leak`, one compartment of these spikes regularly (Na, Kd, Km), bursts (and CaL) or rebounds (and CaT).
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
@@ -11,6 +13,33 @@ from .._types import Array, Param
 from .base import Channel
 from .gating import Q10, Gate, trap, vtrap
 from .params import param
+
+
+def traub_sodium(v: Array, vt: Any) -> dict[str, Gate]:
+    """Return the gates `m`, `h` of the sodium current of Traub & Miles (1991), with thresholds shifted by `vt` (mV)."""
+    u = v - vt
+    z = (u - 40.0) / 5.0
+    e = jnp.exp(jnp.minimum(z, 40.0))  # shared by the closing of m and h; capped to keep float32 finite
+    am = 0.32 * vtrap(13.0 - u, 4.0)
+    bm = 1.4 * trap(z, e)  # 0.28 vtrap(u - 40, 5)
+    ah = 0.128 * jnp.exp((17.0 - u) / 18.0)
+    bh = 4.0 * e / (1.0 + e)
+    return {"m": Gate.rates(am, bm), "h": Gate.rates(ah, bh)}
+
+
+def traub_potassium(v: Array, vt: Any) -> dict[str, Gate]:
+    """Return the gate `n` of the delayed rectifier of Traub & Miles (1991), shifted by `vt` (mV)."""
+    u = v - vt
+    return {"n": Gate.rates(0.032 * vtrap(15.0 - u, 5.0), 0.5 * jnp.exp((10.0 - u) / 40.0))}
+
+
+def reuveni_calcium(v: Array) -> tuple[Gate, Gate]:
+    """Return activation and inactivation of the high-threshold calcium current of Reuveni et al. (1993)."""
+    aq = 0.055 * vtrap(-27.0 - v, 3.8)
+    bq = 0.94 * jnp.exp((-75.0 - v) / 17.0)
+    ar = 0.000457 * jnp.exp((-13.0 - v) / 50.0)
+    br = 0.0065 * sigmoid((v + 15.0) / 28.0)
+    return Gate.rates(aq, bq), Gate.rates(ar, br)
 
 
 class Na(Channel):
@@ -23,14 +52,7 @@ class Na(Channel):
     q10 = Q10(3.0, at=36.0)
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        u = v - self.vt
-        z = (u - 40.0) / 5.0
-        e = jnp.exp(jnp.minimum(z, 40.0))  # shared by the closing of m and h; capped to keep float32 finite
-        am = 0.32 * vtrap(13.0 - u, 4.0)
-        bm = 1.4 * trap(z, e)  # 0.28 vtrap(u - 40, 5)
-        ah = 0.128 * jnp.exp((17.0 - u) / 18.0)
-        bh = 4.0 * e / (1.0 + e)
-        return {"m": Gate.rates(am, bm), "h": Gate.rates(ah, bh)}
+        return traub_sodium(v, self.vt)
 
     def current(self, v: Array, m: Array, h: Array) -> Array:
         return self.g * m**3 * h * (v - self.e)
@@ -46,8 +68,7 @@ class Kd(Channel):
     q10 = Q10(3.0, at=36.0)
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        u = v - self.vt
-        return {"n": Gate.rates(0.032 * vtrap(15.0 - u, 5.0), 0.5 * jnp.exp((10.0 - u) / 40.0))}
+        return traub_potassium(v, self.vt)
 
     def current(self, v: Array, n: Array) -> Array:
         return self.g * n**4 * (v - self.e)
@@ -85,11 +106,8 @@ class CaL(Channel):
     q10 = Q10(3.0, at=36.0)
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        aq = 0.055 * vtrap(-27.0 - v, 3.8)
-        bq = 0.94 * jnp.exp((-75.0 - v) / 17.0)
-        ar = 0.000457 * jnp.exp((-13.0 - v) / 50.0)
-        br = 0.0065 * sigmoid((v + 15.0) / 28.0)
-        return {"q": Gate.rates(aq, bq), "r": Gate.rates(ar, br)}
+        q, r = reuveni_calcium(v)
+        return {"q": q, "r": r}
 
     def current(self, v: Array, q: Array, r: Array) -> Array:
         return self.g * q**2 * r * (v - self.e)

@@ -20,6 +20,7 @@ from .._types import Array, Param
 from .base import Channel
 from .gating import Gate, vtrap
 from .params import param
+from .pospischil2008 import traub_potassium, traub_sodium
 
 
 class TraubNa(Channel):
@@ -31,9 +32,7 @@ class TraubNa(Channel):
     ion: ClassVar[str | None] = "na"
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        u = v - self.vt
-        m = Gate.rates(0.32 * vtrap(13.0 - u, 4.0), 0.28 * vtrap(u - 40.0, 5.0))
-        return {"m": m, "h": Gate.rates(0.128 * jnp.exp((17.0 - u) / 18.0), 4.0 * sigmoid((u - 40.0) / 5.0))}
+        return traub_sodium(v, self.vt)
 
     def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
         return self.g * m**3 * h * (v - ena)
@@ -48,8 +47,7 @@ class TraubKd(Channel):
     ion: ClassVar[str | None] = "k"
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        u = v - self.vt
-        return {"n": Gate.rates(0.032 * vtrap(15.0 - u, 5.0), 0.5 * jnp.exp((10.0 - u) / 40.0))}
+        return traub_potassium(v, self.vt)
 
     def current(self, v: Array, n: Array, ek: Array) -> Array:
         return self.g * n**4 * (v - ek)

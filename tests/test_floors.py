@@ -43,6 +43,7 @@ FLOORS: dict[str, float] = {
     "__init__": 6.5,  # gathers what is below; tasks, plots and the command line use it as a user would
     "plot": 7,
     "tasks": 7,
+    "report": 7.5,  # shows what tasks left behind
     "__main__": 8,
     "cli": 8,
 }

@@ -115,6 +115,18 @@ def test_each_site_of_a_cell_gets_its_own_synapse():
     assert np.abs(rise[0]).max() < 1e-9 and rise[1, 2] > rise[1, 1] > rise[1, 0] > 0
 
 
+def test_an_edge_may_name_its_site():
+    """Triples (pre, post, site) are the dense matrix [pre, post, site] with zeros elsewhere, in any order."""
+    triples = np.array([[2, 1, 0], [0, 1, 2], [1, 0, 1]])
+    w, at = np.array([1.0, 2.0, 3.0]) * 1e-3, cx.every_cv("apical")
+    dense = np.zeros((3, 2, 3))
+    dense[tuple(triples.T)] = w
+    record = {"v": ("b", at)}
+    few = run(cells().connect("s", "b", ExpSyn(), cx.edges(triples), at, w), record=record)["v"]
+    all_of_them = run(cells().connect("s", "b", ExpSyn(), at=at, weight=dense), record=record)["v"]
+    np.testing.assert_allclose(few, all_of_them, rtol=1e-12)
+
+
 def test_the_recorded_weights_are_in_the_order_of_the_parameters():
     """`w` lists the synapses as `weight` does: `[edge]` in the order given, a matrix row by row."""
     pairs, w = cx.edges([[2, 1], [0, 0], [1, 1], [0, 1]]), np.array([1.0, 2.0, 3.0, 4.0]) * 1e-3
@@ -223,6 +235,7 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a class": (bad(synapse=ExpSyn), ("synapse",)),
     "rule": (bad(rule="all"), ("rule",)),
     "cells outside": (bad(rule=cx.edges([[3, 0]])), ("edges",)),
+    "sites outside": (bad(rule=cx.edges([[0, 0, 1]])), ("site 1", "1 on every cell")),
     "unequal one to one": (bad(rule=cx.one_to_one()), ("one_to_one",)),
 }
 

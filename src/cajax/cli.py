@@ -1,9 +1,9 @@
-"""The command line: `cajax train`, `cajax units`, `cajax info`. Errors are one line, never a traceback."""
+"""The command line: `cajax train`, `report`, `runs`, `units`, `info`. Errors are one line, never a traceback."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,28 +26,142 @@ def _devices(count: int) -> None:
     jax.config.update("jax_num_cpu_devices", count)
 
 
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+Runs = Annotated[Path, typer.Option(help="Folder in which the run gets a new folder.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on with this run folder; its own settings hold.")]
+Cores = Annotated[int, typer.Option(min=0, help="CPU cores to use (0: all, at most 8).")]
+Controls = Annotated[
+    bool, typer.Option("--controls/--no-controls", help="Train the controls that are made of neurons, too.")
+]
+
+
+def _available() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores)
+
+
+def _train(
+    name: str, settings: dict[str, Any], runs: Path, resume: Path | None, cores: int, controls: bool
+) -> None:
+    """Run a task from start to report; shared by all tasks."""
+    _devices(cores or _available())
+    from .report import write_report
+    from . import tasks
+
+    if resume is None:
+        folder = tasks.run(tasks.TASKS[name](**settings), runs, controls)
+    else:
+        tasks.require_task(resume, name)
+        folder = tasks.resume(resume, controls)
+    if folder is not None:
+        print(f"report: {write_report(folder)}")
+
+
 @train.command()
 def digits(
     epochs: Annotated[int, typer.Option(min=1, help="Passes through the training images.")] = 48,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the cells, the first weights and the order of the images.")
-    ] = 0,
-    runs: Annotated[Path, typer.Option(help="Folder in which the run gets a new folder.")] = Path("runs"),
-    resume: Annotated[
-        Path | None, typer.Option(help="Run folder of an interrupted training to go on with.")
-    ] = None,
-    cores: Annotated[int, typer.Option(min=0, help="CPU cores to use (0: all, at most 8).")] = 0,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
 ) -> None:
-    """Learn to read handwritten digits (8 x 8 pixels, 1,797 images) with dendrites."""
-    _devices(
-        cores
-        or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
-    from .tasks.digits import Settings
-    from .tasks.digits_run import run
+    """Read handwritten digits of 8 x 8 pixels (1,797 images that come with scikit-learn)."""
+    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, controls)
 
-    run(Settings(epochs=epochs, hidden=hidden, seed=seed), runs, resume)
+
+@train.command()
+def mnist(
+    data: Annotated[
+        str, typer.Option(help="Folder with the four idx files (.gz or not); else scikit-learn fetches them.")
+    ] = "",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes through the 58,000 training images.")] = 6,
+    hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
+) -> None:
+    """Read the 70,000 handwritten digits of MNIST (28 x 28 pixels)."""
+    settings = {"data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
+    _train("mnist", settings, runs, resume, cores, controls)
+
+
+@train.command()
+def match(
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
+) -> None:
+    """Hold a stimulus in memory through a delay; say whether the next one is the same."""
+    _train("match", {"seed": seed}, runs, resume, cores, controls)
+
+
+@train.command()
+def evidence(
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
+) -> None:
+    """Integrate noisy evidence for half a second; answer at its end."""
+    _train("evidence", {"seed": seed}, runs, resume, cores, controls)
+
+
+@train.command()
+def recall(
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
+) -> None:
+    """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
+    _train("recall", {"seed": seed}, runs, resume, cores, controls)
+
+
+@train.command()
+def dendrite(
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    controls: Controls = True,
+) -> None:
+    """Teach ten single neurons a decision that is not linearly separable."""
+    _train("dendrite", {"seed": seed}, runs, resume, cores, controls)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder that 'cajax train' made.")],
+) -> None:
+    """Write one page about a run, with every picture in it: RUN/report.html."""
+    _devices(_available())
+    from .report import write_report
+
+    print(write_report(run))
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="The folder with the runs.")] = Path("runs"),
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Two run folders: say in what they differ.")
+    ] = None,
+) -> None:
+    """List the runs of a folder, or compare two of them."""
+    from rich.console import Console
+
+    from .report import compare as differences
+    from .report import runs_table
+
+    Console().print(runs_table(folder) if compare is None else differences(*compare))
 
 
 @app.command()

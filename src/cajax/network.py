@@ -34,7 +34,10 @@ def bernoulli(p: float, seed: int = 0) -> Rule:
 
 
 def edges(pairs: Any) -> Rule:
-    """Connect the given pairs: integers `[edge, 2]` of (pre, post) cell numbers."""
+    """Connect the given pairs: integers `[edge, 2]` of (pre, post) cell numbers.
+
+    With `[edge, 3]` the third number says at which of the sites `at` on the postsynaptic cell; else it is all of them.
+    """
     return Rule("edges", array=np.asarray(pairs))
 
 

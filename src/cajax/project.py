@@ -32,9 +32,9 @@ def connect(
             f"projection '{projection.path}': the cells of '{projection.post}' have different numbers of sites"
         )
     per_cell = post.shape[1]
-    pairs = projection.rule.pairs(len(pre), len(post))
+    pairs = projection.rule.pairs(len(pre), len(post), per_cell)
     shape = (len(pre), len(post)) if pairs is None else (len(pairs),)
-    if per_cell > 1:
+    if per_cell > 1 and (pairs is None or pairs.shape[1] == 2):
         shape = (*shape, per_cell)
     path = f"{projection.path}.weight"
     low.add(path, _weight(projection.weight, shape, path), ParamSpec("weight", None, "uS", 0.0, None))
@@ -49,9 +49,9 @@ def connect(
         pairs = np.indices((len(pre), len(post))).reshape(2, -1).T
     edges = order = None
     if pairs is not None:
-        site = (pairs[:, 1:] * per_cell + np.arange(per_cell)[None, :]).ravel()
-        order = np.argsort(site, kind="stable")
-        edges = np.stack([np.repeat(pairs[:, 0], per_cell), site], axis=1)[order]
+        ends = _ends(pairs, per_cell)
+        order = np.argsort(ends[:, 1], kind="stable")
+        edges = ends[order]
     return Connections(
         projection.path,
         template_of(projection.synapse),
@@ -64,6 +64,13 @@ def connect(
         edges,
         events,
     )
+
+
+def _ends(pairs: np.ndarray, per_cell: int) -> np.ndarray:
+    """Return (pre, site) of every edge, from pairs of cells (joined at all sites) or triples that name the site."""
+    sites = pairs[:, 2:] if pairs.shape[1] == 3 else np.arange(per_cell)[None, :]
+    site = pairs[:, 1:2] * per_cell + sites
+    return np.stack([np.repeat(pairs[:, 0], site.shape[1]), site.ravel()], axis=1)
 
 
 def _sources(layout: Layout, projection: Projection) -> np.ndarray:

@@ -80,8 +80,8 @@ class Rule:
     p: float = 1.0
     seed: int = 0
 
-    def pairs(self, n_pre: int, n_post: int) -> np.ndarray | None:
-        """Return the edges as `[edge, 2]`, or None when every pair is connected."""
+    def pairs(self, n_pre: int, n_post: int, n_sites: int = 1) -> np.ndarray | None:
+        """Return the edges as `[edge, 2]` (or 3, with the site), or None when every pair is connected."""
         if self.name == "all_to_all":
             return None
         if self.name == "one_to_one":
@@ -94,14 +94,19 @@ class Rule:
             hit = np.random.default_rng(self.seed).random((n_pre, n_post)) < self.p
             return np.argwhere(hit)
         pairs = np.asarray(self.array)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
+        if pairs.ndim != 2 or pairs.shape[1] not in (2, 3) or not np.issubdtype(pairs.dtype, np.integer):
             raise ParameterError(
-                f"edges() takes integers of shape [edge, 2] (pre, post), not {pairs.dtype} {pairs.shape}"
+                "edges() takes integers of shape [edge, 2] (pre, post) or [edge, 3] (pre, post, site), not"
+                f" {pairs.dtype} {pairs.shape}"
             )
         top = pairs.max(axis=0, initial=-1)
         if pairs.size and (pairs.min() < 0 or top[0] >= n_pre or top[1] >= n_post):
             raise ParameterError(
                 f"edges() names a cell outside the populations, which have {n_pre} and {n_post} cells"
+            )
+        if pairs.shape[1] == 3 and top[2] >= n_sites:
+            raise ParameterError(
+                f"edges() names site {top[2]}, but 'at' has {n_sites} on every cell, from 0 on"
             )
         return pairs
 

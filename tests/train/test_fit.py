@@ -14,7 +14,7 @@ import pytest
 from small_model import SmallModel, setting
 
 from cajax._errors import NonFiniteError, ParameterError, StoreError
-from cajax.train import DivergedError, Free, bounded, fit, positive, unbounded
+from cajax.train import DivergedError, Free, History, bounded, fit, positive, reached, unbounded
 from cajax.train.store import read_json
 
 FREE = Free({"soma.na.g": bounded(0.0, 1.0), "*weight": unbounded()})
@@ -83,6 +83,20 @@ def test_aux_callback_and_cut_parameters_are_told(model):
     assert [s[1] for s in seen] == history.losses
     assert seen[-1][2] == pytest.approx(float(fitted.params["soma.na.g"]), rel=1e-12)
     assert history.aux[0] == {"g": pytest.approx(0.12), "pair": [1, [0, 1]]}
+
+
+def test_it_ends_when_it_is_enough_also_when_it_is_taken_up_again(tmp_path, model):
+    enough, seen = reached(loss=1.0, over=2), []
+    make = lambda: fit(  # noqa: E731
+        simple, model, FREE, optax.adam(0.1), 250, until=enough, run=tmp_path, callback=seen.append, save_every=1
+    )
+    fitted, history = make()
+    assert history.stopped == "enough" and 2 < history.steps < 250
+    assert not enough(History(losses=history.losses[:-1])) and enough(history)
+    assert seen[-1].seconds == pytest.approx(sum(history.seconds))
+    seen.clear()
+    again, longer = make()
+    assert not seen and longer.steps == history.steps and longer.stopped == "enough" and same_bits(again, fitted)
 
 
 def test_a_line_search_gets_what_it_needs(model):

@@ -4,8 +4,8 @@ import numpy as np
 import optax
 import pytest
 
-from cajax._errors import ParameterError
-from cajax.train import scale_by_norm_power
+from cajax._errors import ParameterError, UnknownNameError
+from cajax.train import by_glob, scale_by_norm_power
 from cajax.train.optimizers import global_norm
 
 GRADS = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(-4.0)}
@@ -46,3 +46,21 @@ def test_the_norm_neither_overflows_nor_underflows():
     assert global_norm({}) == 0.0
     assert jnp.isnan(global_norm({"a": jnp.asarray([jnp.nan, 1.0])}))
     assert jnp.isinf(global_norm({"a": jnp.asarray([jnp.inf, 1.0])}))
+
+
+def test_groups_have_optimizers_of_their_own_and_the_last_glob_wins():
+    theta = {"a.weight": jnp.ones(2), "b.weight": jnp.ones(()), "b.g": jnp.ones(())}
+    rule = by_glob({"*": optax.sgd(1.0), "*.weight": optax.sgd(2.0), "b.*ght": optax.sgd(3.0)})
+    change, _ = jax.jit(rule.update)(theta, rule.init(theta))
+    assert {path: float(jnp.ravel(x)[0]) for path, x in change.items()} == {
+        "a.weight": -2.0,
+        "b.weight": -3.0,
+        "b.g": -1.0,
+    }
+
+
+def test_every_parameter_needs_an_optimizer_and_every_glob_a_parameter():
+    with pytest.raises(ParameterError, match=r"no optimizer for 'b'.*'\*'"):
+        by_glob({"a": optax.sgd(1.0)}).init(GRADS)
+    with pytest.raises(UnknownNameError, match="'c'"):
+        by_glob({"*": optax.sgd(1.0), "c": optax.sgd(1.0)}).init(GRADS)

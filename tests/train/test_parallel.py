@@ -60,6 +60,15 @@ assert count == count2 == 1, (count, count2)
 close(past.losses, past2.losses)
 close(one.params, two.params)
 assert len(two.params["soma.na.g"].devices()) == 1
+
+import numpy as np
+from cajax.train import split_rows
+rows = lambda scale, batch: {"sum": scale * batch["x"].sum(axis=1), "x": batch["x"]}
+there = {"x": jnp.arange(12.0).reshape(4, 3)}
+for devices in (jax.devices()[:1], jax.devices()):
+    found = jax.jit(split_rows(rows, devices))(2.0, there)
+    np.testing.assert_array_equal(found["sum"], 2.0 * there["x"].sum(axis=1))
+    np.testing.assert_array_equal(found["x"], there["x"])
 print("fine")
 """
 

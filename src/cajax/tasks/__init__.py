@@ -1,1 +1,1 @@
-"""Tasks: complete training jobs on networks of biophysical neurons, each a command and a public function."""
+"""Tasks: complete training jobs on networks of biophysical neurons, each a command, a class and a page."""

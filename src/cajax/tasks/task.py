@@ -137,6 +137,10 @@ class Task(ABC):
         logits = self.answer(model, batch.inputs, stage)
         return cross_entropy(logits, batch.labels), accuracy(logits, batch.labels)
 
+    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+        """Return further figures of a test, by name."""
+        return {}
+
     def settings(self) -> dict[str, Any]:
         """Return every field by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

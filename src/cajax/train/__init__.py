@@ -16,9 +16,16 @@ from .loss import accuracy as accuracy
 from .loss import cross_entropy as cross_entropy
 from .loss import mae as mae
 from .loss import mse as mse
+from .optimizers import by_glob as by_glob
 from .optimizers import scale_by_norm_power as scale_by_norm_power
 from .parallel import split_mean as split_mean
+from .parallel import split_rows as split_rows
+from .stopping import Plateau as Plateau
+from .stopping import Reached as Reached
+from .stopping import plateau as plateau
+from .stopping import reached as reached
 from .store import data_hash as data_hash
 from .store import new_run as new_run
+from .store import read_json as read_json
 from .store import record as record
 from .store import write_json as write_json

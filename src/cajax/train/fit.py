@@ -33,12 +33,16 @@ SAVE_SHARE = 50.0
 @final
 @dataclass(frozen=True)
 class Step:
-    """What a callback sees after a step: its number, its loss (before the update), the updated parameters."""
+    """What a callback sees after a step: its number, its loss (before the update), the updated parameters.
+
+    `seconds` is the wall time of all steps so far, those before a resume included.
+    """
 
     number: int
     loss: float
     grad_norm: float
     aux: Any
+    seconds: float
     theta: Theta
     _start: Trainable
     _free: Free
@@ -66,6 +70,7 @@ def fit(
     steps: int,
     *,
     batches: Callable[[int], Any] | None = None,
+    until: Callable[[History], Any] | None = None,
     run: str | Path | None = None,
     save_every: int | None = None,
     resume: bool | None = None,
@@ -80,6 +85,8 @@ def fit(
       It gets a `batch` when `batches` is given, and a key that differs per step when `key` is given.
     - `batches(step)` returns the batch (a pytree of arrays) of a step. It must depend on the step alone: a
       resumed run asks for the same batches again. It is called while the device works on the step before.
+    - `until(history)` ends the training early once it is true (`reached`, `plateau`); what it decides must
+      follow from the history alone, so that a resumed run ends at the same step.
     - `run`: a folder for checkpoints (every `save_every` steps, by default every now and then) and
       `history.json`. `resume`: None goes on from a checkpoint if there is one, True insists on one, False
       on there being none. A resumed run gives the same bits as one that was never interrupted.
@@ -104,7 +111,9 @@ def fit(
         keys = () if key is None else (key,)
         report = stack.enter_context(Reporter(steps, history.steps, progress))
         interrupt = stack.enter_context(_Interrupt())
-        loop = _Loop(model, free, compiled, batches, keys, callback, store, save_every, report, interrupt)
+        loop = _Loop(
+            model, free, compiled, batches, keys, until, callback, store, save_every, report, interrupt
+        )
         state = loop.run(state, history, steps)
         fitted = _settled(free, model, state)
         loop.finish(state, history, steps, fitted)
@@ -121,6 +130,7 @@ class _Loop:
     update: Compiled
     batches: Callable[[int], Any] | None
     key: tuple[jax.Array, ...]
+    until: Callable[[History], Any] | None
     callback: Callable[[Step], Any] | None
     store: Checkpoints | None
     save_every: int | None
@@ -131,6 +141,8 @@ class _Loop:
 
     def run(self, state: State, history: History, steps: int) -> State:
         """Make the steps that are left; the reason for the end is in `history.stopped`."""
+        if self.enough(history):  # a run that had ended is taken up again
+            return state
         history.stopped = "running"
         batch = self.batch(history.steps, steps)
         begin = time.perf_counter()
@@ -149,15 +161,24 @@ class _Loop:
             begin = now
             self.report.update(step + 1, number)
             asked = self.callback and self.callback(
-                Step(step, number, norm, out.aux, state.theta, self.model, self.free)
+                Step(step, number, norm, out.aux, sum(history.seconds), state.theta, self.model, self.free)
             )
             self.save_if_due(state, history)
+            if self.enough(history):
+                break
             if self.interrupt.asked or asked is True:
                 history.stopped = "interrupted" if self.interrupt.asked else "callback"
                 break
         else:
             history.stopped = "finished"
         return state
+
+    def enough(self, history: History) -> bool:
+        """Whether the history says that training is done; if so, notes it there."""
+        if self.until is None or not history.steps or not self.until(history):
+            return False
+        history.stopped = "enough"
+        return True
 
     def batch(self, step: int, steps: int) -> tuple[Any, ...]:
         return (self.batches(step),) if self.batches and step < steps else ()

@@ -1,7 +1,7 @@
 """`Free`: which parameters of a model are trained, and through which bijections."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, final
 
@@ -80,8 +80,7 @@ class Free:
         """Path → choice, in the order of the model's parameters."""
         found: dict[str, Choice] = {}
         for glob, entry in self.globs.items():
-            pattern = re.compile(".*".join(re.escape(part) for part in glob.split("*")), re.DOTALL)
-            paths = [path for path in model.params if pattern.fullmatch(path)]
+            paths = matching(glob, model.params)
             if not paths:
                 raise unknown("parameter", glob, model.params)
             choice = Choice(entry.x, entry.place) if isinstance(entry, Each) else Choice(entry)
@@ -135,6 +134,12 @@ class Free:
         before = None if reference is None else _widened(reference, choices).params
         bijections = {path: choice.bijection for path, choice in choices.items()}
         return tabulate(bijections, _widened(model, choices).params, model.units, before)
+
+
+def matching(glob: str, paths: Iterable[str]) -> list[str]:
+    """Return the paths that a glob matches: `*` stands for any text, every other character for itself."""
+    pattern = re.compile(".*".join(re.escape(part) for part in glob.split("*")), re.DOTALL)
+    return [path for path in paths if pattern.fullmatch(path)]
 
 
 def _widened(model: M, choices: Mapping[str, Choice]) -> M:

@@ -17,7 +17,7 @@ class History:
     `losses`, `grad_norms` (Euclidean, of the unconstrained parameters) and `seconds` (wall time; the first
     one holds the compilation) have one number per step; `aux` has what the loss returned beside its value,
     as plain numbers, lists and dictionaries, and is empty without `has_aux`. `cut` names parameters whose
-    gradient was exactly zero at every step: the loss does not depend on them. `stopped` is "finished",
+    gradient was exactly zero at every step: the loss does not depend on them. `stopped` is "finished", "enough",
     "interrupted", "callback" or "diverged", and "running" in a checkpoint.
     """
 

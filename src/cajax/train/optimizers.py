@@ -1,12 +1,14 @@
 """Gradient transformations that Optax does not have."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError
+from .._errors import ParameterError, unknown
 from .._types import Array, Float
+from .free import matching
 
 if TYPE_CHECKING:
     import optax
@@ -32,6 +34,29 @@ def scale_by_norm_power(beta: float) -> "optax.GradientTransformation":
         return jax.tree.map(lambda g: g * factor.astype(g.dtype), grads)
 
     return optax.stateless(scale)
+
+
+def by_glob(optimizers: "Mapping[str, optax.GradientTransformation]") -> "optax.GradientTransformation":
+    """Give groups of parameters an optimizer each: glob over paths → optimizer, as in `Free`; the last match wins.
+
+    What couples parameters (a global norm) sees its own group only; chain it before. Raises `ParameterError` for a path
+    that no glob matches, and for a glob that matches none.
+    """
+    import optax
+
+    def labels(theta: Any) -> dict[str, str]:
+        chosen: dict[str, str] = {}
+        for glob in optimizers:
+            paths = matching(glob, theta)
+            if not paths:
+                raise unknown("parameter", glob, theta)
+            chosen.update(dict.fromkeys(paths, glob))
+        left = next((path for path in theta if path not in chosen), None)
+        if left is not None:
+            raise ParameterError(f"by_glob: no optimizer for '{left}'; add one for '*', first")
+        return chosen
+
+    return optax.partition({**optimizers}, labels)
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:

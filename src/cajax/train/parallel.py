@@ -43,15 +43,35 @@ def split_mean(
         def share(params: Any, batch: Any, *rest: Any) -> Any:
             return jax.tree.map(lambda mean: jax.lax.pmean(mean, AXIS), local(params, batch, *rest))
 
-        mesh = jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
         specs = (P(), P(AXIS), *(P() for _ in rest))
-        # No check of replication (`check_vma`): a loop that starts from a constant does not pass it, so no
-        # simulation would. The derivatives are right without it.
-        return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=P(), check_vma=False)(
-            params, batch, *rest
-        )
+        return _on(devices, share, specs, P())(params, batch, *rest)
 
     return mean
+
+
+def split_rows(fn: Callable[..., Any], devices: Sequence[Any] | None = None) -> Callable[..., Any]:
+    """Return `fn(params, batch, *rest)`, whose results have the batch's leading axis, computed in shares on `devices`.
+
+    Raises `ParameterError` when the batch cannot be shared out equally.
+    """
+    devices = list(jax.local_devices() if devices is None else devices)
+    count = len(devices)
+
+    def rows(params: Any, batch: Any, *rest: Any) -> Any:
+        _require_equal_shares(_size(batch), count, count)
+        if count == 1:
+            return fn(params, batch, *rest)
+        specs = (P(), P(AXIS), *(P() for _ in rest))
+        return _on(devices, fn, specs, P(AXIS))(params, batch, *rest)
+
+    return rows
+
+
+def _on(devices: Sequence[Any], fn: Callable[..., Any], specs: Any, out: Any) -> Callable[..., Any]:
+    mesh = jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+    # No check of replication (`check_vma`): a loop that starts from a constant does not pass it, so no
+    # simulation would. The derivatives are right without it.
+    return jax.shard_map(fn, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
 
 
 def _halved(fn: Callable[..., Any], parts: int) -> Callable[..., Any]:

@@ -1,0 +1,75 @@
+"""A whole run of a task in one folder: training, tests, controls, a look inside; an interrupted run goes on in it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ..train import write_json
+from .catalogue import task_of
+from .controls import controls
+from .inside import inside
+from .job import Interrupted, Say, keep_models, keep_record, learn, require_devices, start, test
+from .task import Task
+
+
+def run(task: Task, runs: Path = Path("runs"), every_control: bool = True) -> Path | None:
+    """Train, test, compare and dissect a task in a new folder of `runs`; return the folder, None when interrupted."""
+    require_devices(task)
+    return _go(task, start(task, runs), every_control)
+
+
+def resume(folder: Path, every_control: bool = True) -> Path | None:
+    """Go on with a run where it ended; what is done already is not done again."""
+    task = task_of(folder)
+    require_devices(task)
+    keep_record(task, folder)
+    return _go(task, folder, every_control)
+
+
+def _go(task: Task, folder: Path, every_control: bool) -> Path | None:
+    from rich.console import Console
+
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    say(f"run folder: {folder}")
+    begin = time.perf_counter()
+    try:
+        learned = learn(task, folder, say)
+        keep_models(learned, folder)
+        metrics = test(task, learned, folder)
+        others = controls(task, learned, folder, say, every_control)
+        write_json(folder / "inside.json", inside(task, learned.before, learned.after, say))
+    except Interrupted:
+        say(f"go on with: cajax train {task.name} --resume {folder}")
+        return None
+    summary(metrics, others, say)
+    say(f"{time.perf_counter() - begin:.0f} s; figures and models are in {folder}")
+    return folder
+
+
+def summary(metrics: dict[str, Any], others: list[dict[str, Any]], say: Say) -> None:
+    """Print the figures of a run and of its controls side by side."""
+    tests = list(metrics["tests"])
+    width = max(24, *(len(name) + 2 for name in tests))
+    say(f"\n{metrics['title']}" + (f"; published: {metrics['published']}" if metrics["published"] else ""))
+    say(f"{'':28s}{'parameters':>12s}{'seconds':>10s}" + "".join(f"{name:>{width}s}" for name in tests))
+
+    def line(name: str, parameters: int, seconds: float, accuracy: dict[str, float]) -> None:
+        shares = "".join(f"{accuracy[t]:>{width}.2%}" if t in accuracy else f"{'—':>{width}s}" for t in tests)
+        say(f"{name:28s}{parameters:>12,}{seconds:>10.0f}{shares}")
+
+    line(
+        "network of neurons",
+        metrics["parameters"],
+        metrics["seconds"],
+        {name: found["accuracy"] for name, found in metrics["tests"].items()},
+    )
+    for entry in others:
+        line(entry["name"], entry["parameters"], entry["seconds"], entry["tests"])
+    for name, found in metrics["tests"].items():
+        extra = {k: v for k, v in found.items() if k not in ("accuracy", "loss", "trials", "confusion")}
+        if extra:
+            say(f"  {name}: " + ", ".join(f"{key} {value:.4g}" for key, value in extra.items()))

@@ -136,6 +136,24 @@ def test_a_run_of_another_version_is_refused(tmp_path):
         job.rebuilt(Tiny, entry, folder)
 
 
+def test_other_data_are_noticed(tmp_path):
+    folder = job.start(TASK, tmp_path)
+    job.resumed(TASK, folder)
+    assert len(job.load_run(folder)["later"]) == 1
+    with pytest.raises(StoreError, match="other data"):
+        job.resumed(TASK.but(noise=0.1), folder)
+
+
+def test_without_data_there_is_no_folder(tmp_path):
+    class Lost(Tiny):
+        def trials(self, stage, step):
+            raise StoreError("no data")
+
+    with pytest.raises(StoreError, match="no data"):
+        job.start(Lost(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_batch_must_fit_the_cores(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: [None] * 3)
     with pytest.raises(ParameterError, match="--cores 1"):

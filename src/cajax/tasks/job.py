@@ -195,16 +195,27 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def start(task: Task, runs: Path) -> Path:
     """Make the run folder of a task, with the record of everything that decides the run."""
+    about = _about(task)  # reads the data: where they are missing, there is no folder
     folder = new_run(runs, task.name)
-    keep_record(task, folder)
+    record(folder, **about)
     return folder
 
 
-def keep_record(task: Task, folder: Path) -> None:
-    """Write (or, in a resumed run, append) who, what, when and with what."""
+def resumed(task: Task, folder: Path) -> None:
+    """Append to the record of a run folder; `StoreError` when the data are not those it began with."""
+    about, before = _about(task), load_run(folder)["data"]
+    if about["data_hash"] != before:
+        raise StoreError(
+            f"{folder} was trained on other data ({before[:15]}… there, {about['data_hash'][:15]}… now);"
+            " give it the same data, or start a new run"
+        )
+    record(folder, **about)
+
+
+def _about(task: Task) -> dict[str, Any]:
     shown = [task.trials(task.stages()[0], 0), *(batch for _, batch in task.tests().values())]
     hashed = data_hash(*jax.tree.leaves(shown))
-    record(folder, seed=task.seed, data_hash=hashed, task=task.name, settings=task.settings())
+    return {"seed": task.seed, "data_hash": hashed, "task": task.name, "settings": task.settings()}
 
 
 def load_run(folder: Path) -> dict[str, Any]:

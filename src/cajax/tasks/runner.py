@@ -8,7 +8,7 @@ from ..train import write_json
 from .catalogue import task_of
 from .controls import controls
 from .inside import inside
-from .job import Interrupted, Say, keep_models, keep_record, learn, require_devices, start, test
+from .job import Interrupted, Say, keep_models, learn, require_devices, resumed, start, test
 from .task import Task
 
 
@@ -22,7 +22,7 @@ def resume(folder: Path, every_control: bool = True) -> Path | None:
     """Go on with a run where it ended; what is done already is not done again."""
     task = task_of(folder)
     require_devices(task)
-    keep_record(task, folder)
+    resumed(task, folder)
     return _go(task, folder, every_control)
 
 

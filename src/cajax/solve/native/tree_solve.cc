@@ -33,6 +33,15 @@ namespace {
                          const Columns<const T*, W>& b, const Columns<T*, W>& x, T* records) {    \
     solve_tile<T, W>(tree, a, g, b, x, records);                                                  \
   }
+// Cells of one CV: every solution is a quotient, rounded as `eliminate` rounds it.
+#define CAJAX_POINTS(T)                                                                       \
+  CAJAX_CLONES void quotients(const T* a, const T* b, T* x, std::int64_t count) {             \
+    for (std::int64_t i = 0; i < count; ++i) x[i] = b[i] * (T(1) / a[i]);                     \
+  }
+CAJAX_POINTS(float)
+CAJAX_POINTS(double)
+#undef CAJAX_POINTS
+
 #define CAJAX_TILES(T) CAJAX_TILE(T, 1) CAJAX_TILE(T, 4) CAJAX_TILE(T, 8) CAJAX_TILE(T, 16) CAJAX_TILE(T, 32)
 CAJAX_TILES(float)
 CAJAX_TILES(double)
@@ -69,13 +78,17 @@ class Leading {
   std::vector<std::int64_t> strides_;
 };
 
+// Where the operands of one batch element start.
 template <typename T>
-struct Problem {
+struct Operands {
   const T *a, *g, *b;
   T* x;
-  Leading lead_a, lead_g, lead_b, lead_x;
-  std::vector<std::int64_t> batch;
-  std::int64_t batch_size = 1;
+};
+
+template <typename T>
+struct Problem {
+  const Operands<T>* elements;
+  std::int64_t size;
 };
 
 // Scratch of one call, grown to the largest tile that the call needs.
@@ -101,12 +114,14 @@ bool run_tile(const Problem<T>& problem, const Tree& tree, std::int64_t cv_base,
               std::int64_t first, int count, Scratch<T>& scratch) {
   Columns<const T*, W> a, g, b;
   Columns<T*, W> x;
+  std::int64_t element = first / tree.lanes, lane = first % tree.lanes;
   for (int j = 0; j < count; ++j) {
-    const std::int64_t element = (first + j) / tree.lanes, lane = (first + j) % tree.lanes;
-    a.start[j] = problem.a + problem.lead_a.offset(element, problem.batch) + cv_base + lane;
-    g.start[j] = problem.g + problem.lead_g.offset(element, problem.batch) + node_base + lane;
-    b.start[j] = problem.b + problem.lead_b.offset(element, problem.batch) + cv_base + lane;
-    x.start[j] = problem.x + problem.lead_x.offset(element, problem.batch) + cv_base + lane;
+    const Operands<T>& at = problem.elements[element];
+    a.start[j] = at.a + cv_base + lane;
+    g.start[j] = at.g + node_base + lane;
+    b.start[j] = at.b + cv_base + lane;
+    x.start[j] = at.x + cv_base + lane;
+    if (++lane == tree.lanes) lane = 0, ++element;
   }
   classify(a, count);
   classify(g, count);
@@ -131,7 +146,14 @@ int widest(std::int64_t nodes) {
 template <typename T>
 bool solve_tree(const Problem<T>& problem, const Tree& tree, std::int64_t cv_base, std::int64_t node_base,
                 Scratch<T>& scratch) {
-  const std::int64_t columns = problem.batch_size * tree.lanes;
+  if (tree.nodes == 1 && tree.cvs == 1) {
+    for (std::int64_t e = 0; e < problem.size; ++e) {
+      const Operands<T>& at = problem.elements[e];
+      quotients(at.a + cv_base, at.b + cv_base, at.x + cv_base, tree.lanes);
+    }
+    return true;
+  }
+  const std::int64_t columns = problem.size * tree.lanes;
   const int width = widest<T>(tree.nodes);
   bool ok = true;
   for (std::int64_t first = 0; ok && first < columns;) {
@@ -186,18 +208,27 @@ ffi::Error tree_solve(Forest* prepared, ffi::Buffer<kType> a, ffi::Buffer<kType>
                       ffi::ResultBuffer<kType> x, ffi::Dictionary) {
   using T = ffi::NativeType<kType>;
   const Forest& forest = *prepared;
-  Problem<T> problem{a.typed_data(), g.typed_data(), b.typed_data(), x->typed_data(), {}, {}, {}, {}, {}, 1};
   const auto shape = x->dimensions();
   if (shape.size() < 1) return ffi::Error::InvalidArgument("tree solve: the result needs a CV axis");
-  problem.batch.assign(shape.begin(), shape.end() - 1);
-  for (std::int64_t size : problem.batch) problem.batch_size *= size;
-  if (!problem.lead_a.init(a.dimensions(), problem.batch, forest.entries) ||
-      !problem.lead_g.init(g.dimensions(), problem.batch, forest.edges) ||
-      !problem.lead_b.init(b.dimensions(), problem.batch, forest.entries) ||
-      !problem.lead_x.init(shape, problem.batch, forest.entries)) {
+  const std::vector<std::int64_t> batch(shape.begin(), shape.end() - 1);
+  Leading lead_a, lead_g, lead_b, lead_x;
+  if (!lead_a.init(a.dimensions(), batch, forest.entries) || !lead_g.init(g.dimensions(), batch, forest.edges) ||
+      !lead_b.init(b.dimensions(), batch, forest.entries) || !lead_x.init(shape, batch, forest.entries)) {
     return ffi::Error::InvalidArgument("tree solve: operands need [..., " + std::to_string(forest.entries) +
                                        "] for a, b, x and [..., " + std::to_string(forest.edges) + "] for g");
   }
+  Problem<T> problem{nullptr, 1};
+  for (std::int64_t size : batch) problem.size *= size;
+  Scratch<Operands<T>> operands;
+  Operands<T>* element = operands.reserve(problem.size);
+  if (!element && problem.size) {
+    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "tree solve: no memory for the batch");
+  }
+  for (std::int64_t e = 0; e < problem.size; ++e) {
+    element[e] = {a.typed_data() + lead_a.offset(e, batch), g.typed_data() + lead_g.offset(e, batch),
+                  b.typed_data() + lead_b.offset(e, batch), x->typed_data() + lead_x.offset(e, batch)};
+  }
+  problem.elements = element;
   Scratch<T> scratch;
   std::int64_t cv_base = 0, node_base = 0;
   for (const Tree& tree : forest.trees) {

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._errors import CajaxError
+from ._errors import CajaxError, ParameterError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a network of biophysical neurons on a task.")
@@ -45,8 +45,8 @@ def _train(
 ) -> None:
     """Run a task from start to report; shared by all tasks."""
     _devices(cores or _available())
-    from .report import write_report
     from . import tasks
+    from .report import report as write_report
 
     if resume is None:
         folder = tasks.run(tasks.TASKS[name](**settings), runs, controls)
@@ -143,25 +143,29 @@ def report(
 ) -> None:
     """Write one page about a run, with every picture in it: RUN/report.html."""
     _devices(_available())
-    from .report import write_report
+    from .report import report as write_report
 
     print(write_report(run))
 
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="The folder with the runs.")] = Path("runs"),
-    compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(help="Two run folders: say in what they differ.")
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="The folder with the runs (default: runs), or two runs to compare."),
     ] = None,
 ) -> None:
-    """List the runs of a folder, or compare two of them."""
+    """List the runs in a folder, or compare two of them."""
     from rich.console import Console
 
-    from .report import compare as differences
-    from .report import runs_table
+    from .report import compare, runs_table
 
-    Console().print(runs_table(folder) if compare is None else differences(*compare))
+    chosen = folders or [Path("runs")]
+    if len(chosen) > 2:
+        raise ParameterError(
+            f"runs takes one folder to list or two runs to compare, not {len(chosen)} folders"
+        )
+    Console().print(compare(*chosen) if len(chosen) == 2 else runs_table(chosen[0]))
 
 
 @app.command()

@@ -1,0 +1,68 @@
+"""The list of runs in a folder: what each learned, how far it came, what it took."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._errors import CajaxError, StoreError
+from ..train.store import RECORD
+from .folder import Run, read_run
+from .html import duration, percent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STATES = {"finished": "green", "training": "cyan", "interrupted": "yellow", "diverged": "red"}
+
+
+def begun(run: Run) -> datetime:
+    """Return when a run began: the oldest of its files tells, since a resumed run rewrites its record."""
+    files = [run.folder / RECORD, run.folder / "before.npz", *run.folder.glob("stages/*/*.json")]
+    return datetime.fromtimestamp(min(p.stat().st_mtime for p in files if p.exists()))
+
+
+def runs_table(root: str | Path = "runs") -> "Table":
+    """Return a table of the run folders in `root`, for Rich to print; folders that are no runs are listed as such.
+
+    Raises `StoreError` when there is no folder `root`.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    root = Path(root)
+    if not root.is_dir():
+        raise StoreError(f"there is no folder {root}; 'cajax train' makes it, or name another one")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("run", no_wrap=True)
+    for name in ("task", "began", "accuracy", "published", "trained numbers", "steps", "time", "state"):
+        right = name in ("accuracy", "trained numbers", "steps", "time")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "published")
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for folder in folders:
+        table.add_row(Text(folder.name), *(Text(cell, style) for cell, style in _cells(folder)))
+    if not folders:
+        table.caption = f"no runs in {root}"
+    return table
+
+
+def _cells(folder: Path) -> list[tuple[str, str]]:
+    """Return the text and the style of every cell after the folder's name."""
+    if not (folder / RECORD).is_file():
+        return [("", "")] * 7 + [("not a run", "dim")]
+    try:
+        run = read_run(folder)
+        numbers = run.metrics.get("parameters")
+        state = run.state + (" (partly damaged)" if run.faults else "")
+        return [
+            (run.task, ""),
+            (f"{begun(run):%Y-%m-%d %H:%M}", ""),
+            (percent(run.accuracy, 2), "bold"),
+            (str(run.metrics.get("published") or ""), ""),
+            (f"{numbers:,}" if isinstance(numbers, int) else "–", ""),
+            (f"{run.steps:,}", ""),
+            (duration(run.seconds), ""),
+            (state, STATES.get(run.state, "")),
+        ]
+    except (CajaxError, OSError, TypeError, ValueError, KeyError, AttributeError):
+        return [("", "")] * 7 + [("damaged", "red")]

@@ -54,6 +54,25 @@ def test_values():
     assert float(n[0]) == pytest.approx(float(Kd().gates(np.float64(-65.0))["n"].inf), rel=1e-12)
 
 
+def test_the_current_of_one_ion():
+    """What each ion carries sums to the whole; a channel of one ion carries all of it; the simulation is the same."""
+    from cajax.mech import HH, Reversal
+    from cajax.mech.hay2011 import NaTa
+
+    cell = cx.Cell(cx.cylinder(20.0, 10.0), v0=-65.0).paint("all", hh=HH(), nat=NaTa(), na=Reversal(50.0))
+    model = cell.discretize(cx.PerBranch(1))
+    names = ["hh.i", "hh.ina", "hh.ik", "hh.il", "nat.i", "nat.ina"]
+    clamp = cx.IClamp("soma", delay=0.1, dur=1.0, amp=1.0)
+    sol = cx.simulate(model, 2.0, 0.05, [clamp], record={n: f"soma.{n}" for n in names} | {"v": "soma"})
+    np.testing.assert_allclose(
+        sol["hh.ina"] + sol["hh.ik"] + sol["hh.il"], sol["hh.i"], rtol=1e-9, atol=1e-15
+    )
+    np.testing.assert_array_equal(sol["nat.ina"], sol["nat.i"])
+    np.testing.assert_allclose(sol["hh.il"], 3e-4 * (np.asarray(sol["v"]) + 54.3), rtol=1e-12)
+    np.testing.assert_array_equal(sol["v"], cx.simulate(model, 2.0, 0.05, [clamp])["v"])
+    raises(lambda: record(model, "soma.nat.ik"), "'ik'", "'ina'", kind=UnknownNameError)
+
+
 MISTAKES = {
     "mechanism": (active, "soma.kdd.n", UnknownNameError, ("'kdd'", "'kd'")),
     "gate": (active, "soma.kd.m", UnknownNameError, ("'m'", "'n'", "'i'")),

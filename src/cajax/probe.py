@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ._errors import ProtocolError, unknown
 from ._types import Array
 from .bind import Physics, Place, Readings, Relay
+from .mech import Channel
 from .model import Connections, Structure
 from .step import Method, State, membrane_current, observed_gates
 
@@ -18,8 +20,9 @@ from .step import Method, State, membrane_current, observed_gates
 class Probe:
     """A quantity at a place.
 
-    `what` is "v" (mV), "mechanism.gate", "mechanism.i" (outward current, mA/cm²) or an ion's: "ca.cai" and "ca.cao"
-    (mM), "ca.eca" (mV), and its further states.
+    `what` is "v" (mV), "mechanism.gate", "mechanism.i" (outward current, mA/cm²), "mechanism.ina" (what sodium carries
+    of it; for `HH` also "ik" and the leak "il") or an ion's: "ca.cai" and "ca.cao" (mM), "ca.eca" (mV), and its further
+    states.
 
     As text: "soma" is the voltage at the soma's centre, "soma.na.m" a gate; in a network "hidden", "hidden.soma",
     "hidden.soma.na.m", and "pre->post.synapse.s" for a transmitter signal [pre] (or [edge]), ".w" for plastic weights.
@@ -117,17 +120,33 @@ def _in_mechanism(structure: Structure, probe: Probe, sites: np.ndarray, physics
 
 def _of_channel(physics: Physics, name: str, variable: str) -> Observe:
     (membrane,) = (m for m in physics.membranes if m.name == name)
-    known = [*membrane.outline.states, "i"]
+    known = [*membrane.outline.states, "i", *(f"i{part}" for part in current_parts(membrane.channel))]
     if variable not in known:
         raise unknown("quantity", variable, known, where=f"mechanism '{name}'")
-    if variable != "i":
+    if variable in membrane.outline.states and variable != "i":
         return lambda state, gates: gates[0][name][variable]
 
     def current(state: State, gates: tuple[dict, dict]) -> Array:
-        readings = Readings(physics, state.ions)
-        return membrane_current(membrane, membrane.place.take(state.v), gates[0][name], readings)[0]
+        readings, v = Readings(physics, state.ions), membrane.place.take(state.v)
+        if variable == "i":
+            return membrane_current(membrane, v, gates[0][name], readings)[0]
+        read = {name: readings.at(name, membrane.place) for name in membrane.outline.current_reads}
+        return _parts(membrane.channel, v, {**gates[0][name], **read})[variable[1:]]
 
     return current
+
+
+def _parts(channel: Any, v: Array, given: dict[str, Any]) -> dict[str, Array]:
+    """Return the current density (mA/cm²) by what carries it; `given`: states and readings."""
+    return channel.parts(v, **given) if hasattr(channel, "parts") else channel.carried(v, **given)
+
+
+def current_parts(channel: Channel) -> tuple[str, ...]:
+    """Return what a channel's current can be recorded by: the ions that carry it, and the leak "l" of `HH`."""
+    if not hasattr(channel, "parts"):
+        return channel.outline().carriers
+    states = dict.fromkeys(channel.outline().states, jnp.zeros(()))
+    return tuple(jax.eval_shape(lambda v: _parts(channel, v, states), jnp.zeros(())))
 
 
 def _of_ion(physics: Physics, name: str, variable: str) -> Observe:

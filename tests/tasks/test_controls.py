@@ -5,11 +5,12 @@ import json
 import jax
 import numpy as np
 import pytest
-from tiny import Tiny
 
 from cajax.tasks import job
 from cajax.tasks.controls import GRU, MLP, Linear, controls, matched
 from cajax.tasks.task import Batch, Stage
+
+from .tiny import Tiny
 
 
 @pytest.mark.parametrize("kind", [MLP, GRU])

@@ -12,13 +12,14 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tiny import Tiny
 
 import cajax as cx
 from cajax._errors import ParameterError, StoreError
 from cajax.tasks import job
 from cajax.tasks.task import Batch, Stage
 from cajax.train import DivergedError, reached
+
+from .tiny import Tiny
 
 TASK = Tiny(t1=3.0)
 SAID: list[str] = []
@@ -169,11 +170,11 @@ import numpy as np
 from pathlib import Path
 from cajax._errors import StoreError
 from cajax.tasks import job
-job._write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
+job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
-    job._write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
+    job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
 except StoreError as error:
     print(error)
 """

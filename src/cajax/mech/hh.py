@@ -41,6 +41,16 @@ class HH(Channel):
         return {"m": Gate.rates(am, bm), "h": Gate.rates(ah, bh), "n": Gate.rates(an, bn)}
 
     def current(self, v: Array, m: Array, h: Array, n: Array) -> Array:
-        na = self.gna * m**3 * h * (v - self.ena)
-        k = self.gk * n**4 * (v - self.ek)
-        return na + k + self.gl * (v - self.el)
+        parts = self.parts(v, m, h, n)
+        return parts["na"] + parts["k"] + parts["l"]
+
+    def parts(self, v: Array, m: Array, h: Array, n: Array) -> dict[str, Array]:
+        """Return what sodium, potassium and the leak carry of the current (mA/cm²).
+
+        Recordings alone ask for it: the potentials are the channel's own, so it says nothing to painted ions.
+        """
+        return {
+            "na": self.gna * m**3 * h * (v - self.ena),
+            "k": self.gk * n**4 * (v - self.ek),
+            "l": self.gl * (v - self.el),
+        }

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..train import Free, accuracy, cross_entropy, fit, read_json, unbounded, write_json
-from .job import Learned, Say, learn, score
+from .job import Learned, Say, learn, score, write_arrays
 from .task import Batch, Stage, Task, rng
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -129,10 +129,11 @@ def matched(kind: type[Plain], bins: int, channels: int, classes: int, parameter
     return kind({name: start(shape) for name, shape in shapes.items()})  # pyright: ignore[reportCallIssue]
 
 
-def ordinary(task: Task, kind: type[Plain], name: str, learned: Learned) -> dict[str, Any]:
+def ordinary(task: Task, kind: type[Plain], name: str, learned: Learned, folder: Path) -> dict[str, Any]:
     """Train a network without neurons on what the neurons were shown, with as many parameters and steps.
 
-    A sequence is met in the same stages; a network that sees a whole trial at once learns the last stage only.
+    Its arrays are kept in `controls/<name>.npz`. A sequence is met in the same stages; a network that sees a whole
+    trial at once learns the last stage only.
     """
     begin = time.perf_counter()
     stages = list(zip(task.stages(), learned.made, strict=True))
@@ -144,6 +145,10 @@ def ordinary(task: Task, kind: type[Plain], name: str, learned: Learned) -> dict
     trained = [_fitted(task, net, stages, shown, rate) for rate in RATES]
     stage, batch = task.checks()
     best = max(trained, key=lambda net: _share(net, shown(batch, stage)))
+    (folder / "controls").mkdir(exist_ok=True)
+    write_arrays(
+        folder / "controls" / f"{name}.npz", {name: np.asarray(x) for name, x in best.params.items()}
+    )
     return {
         "name": name,
         "parameters": sum(x.size for x in net.params.values()),
@@ -157,13 +162,25 @@ def ordinary(task: Task, kind: type[Plain], name: str, learned: Learned) -> dict
     }
 
 
+def perceptron(task: Task, folder: Path) -> Callable[[dict[str, Any]], jax.Array] | None:
+    """Return the trained MLP of a run as a function from inputs to logits [trial, class]; None where there is none."""
+    path = folder / "controls" / "MLP.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as kept:
+        net = MLP({name: jnp.asarray(x) for name, x in kept.items()})
+    stage = task.stages()[-1]
+    scale = _scale(task, stage)
+    return lambda inputs: jax.vmap(net)(task.signal(inputs, stage) / scale)
+
+
 def _scale(task: Task, stage: Stage) -> float:
     return float(np.std(task.signal(task.trials(stage, 0).inputs, stage)))
 
 
 def _shown(task: Task, batch: Batch, stage: Stage, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Return what was shown, in units of its spread, and the labels."""
-    return (task.signal(batch.inputs, stage) / scale).astype(np.float32), np.asarray(batch.labels)
+    return np.asarray(task.signal(batch.inputs, stage) / scale, np.float32), np.asarray(batch.labels)
 
 
 def _loss(net: Any, batch: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
@@ -214,9 +231,9 @@ def controls(
     found = read_json(path) if path.is_file() else []
     images = task.signal(task.checks()[1].inputs, task.checks()[0]).shape[1] == 1
     planned: dict[str, Any] = {
-        "linear": partial(ordinary, task, Linear, "linear", learned),
-        **({"MLP": partial(ordinary, task, MLP, "MLP", learned)} if images else {}),
-        **({} if images else {"GRU": partial(ordinary, task, GRU, "GRU", learned)}),
+        "linear": partial(ordinary, task, Linear, "linear", learned, folder),
+        **({"MLP": partial(ordinary, task, MLP, "MLP", learned, folder)} if images else {}),
+        **({} if images else {"GRU": partial(ordinary, task, GRU, "GRU", learned, folder)}),
     }
     if all_of_them:
         other = {"point neurons": task.but(point=True), "untrained membranes": task.but(membranes=False)}

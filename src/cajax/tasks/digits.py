@@ -12,8 +12,10 @@ from .reading import Images, Reading
 class Digits(Reading):
     """Read 8 × 8 digits: 64 receptors, 64 hidden cells, 10 readouts."""
 
+    input_weight: float = 1.75e-4
+
     name = "digits"
-    title = "64 pyramidal cells learn to read handwritten digits of 8 x 8 pixels"
+    title = "pyramidal cells learn to read handwritten digits of 8 x 8 pixels"
     side = 8
 
     def images(self) -> Images:

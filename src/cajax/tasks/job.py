@@ -165,24 +165,23 @@ def _moment(task: Task, model: Model, stage: Stage, batch: Batch) -> str:
 
 
 def test(task: Task, learned: Learned, folder: Path) -> dict[str, Any]:
-    """Test a trained task; write `metrics.json`, and `answers.npz` with all logits; return the metrics."""
+    """Test a trained task; write `answers.npz` with all logits; return the figures."""
     figures, kept = {}, {}
     for name, (stage, batch) in task.tests().items():
         logits = answers(task, learned.after, stage, batch)
         figures[name] = examined(task, logits, batch, stage)
         kept |= {f"{name}/logits": logits, f"{name}/labels": np.asarray(batch.labels)}
-    _write_arrays(folder / "answers.npz", kept)
+    write_arrays(folder / "answers.npz", kept)
     stage, batch = next(iter(task.tests().values()))
-    metrics = {
+    return {
         "task": task.name, "title": task.title, "published": task.published, "classes": task.classes,
         "parameters": task.free().count(learned.before), "steps": sum(learned.made), "seconds": learned.seconds,
         "before_training": score(task, learned.before, stage, batch), "tests": figures,
     }  # fmt: skip
-    write_json(folder / "metrics.json", metrics)
-    return metrics
 
 
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as .npz, whole or not at all; raises `StoreError` when they cannot be written."""
     part = path.with_suffix(".part")
     try:
         with part.open("wb") as file:

@@ -33,7 +33,7 @@ class Mnist(Reading):
     data: str = ""
 
     name = "mnist"
-    title = "64 pyramidal cells learn to read handwritten digits of 28 x 28 pixels"
+    title = "pyramidal cells learn to read handwritten digits of 28 x 28 pixels"
     published = "94.2 % of 10,000 (Deistler et al., Nature Methods 2025)"
     side = 28
 

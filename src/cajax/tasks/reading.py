@@ -42,7 +42,7 @@ class Reading(Task):
     dt: float = 0.1
     window: float = 6.0
     drive: float = 0.2
-    input_weight: float = 2.5e-5
+    input_weight: float = 1e-4
     output_weight: float = 1e-4
     epochs: int = 48
     rate: float = 0.03
@@ -196,9 +196,9 @@ class Reading(Task):
         """Return the readouts' mean voltage over the last `window` ms, above rest, in 2 mV."""
         return (solution["v"][-round(self.window / self.dt) :].mean(axis=0) + 65.0) / 2.0
 
-    def signal(self, inputs: dict[str, Any], stage: Stage) -> np.ndarray:
-        """Return the pixels, as one moment."""
-        return np.asarray(inputs["image"]).reshape(len(inputs["image"]), 1, -1)
+    def signal(self, inputs: dict[str, Any], stage: Stage) -> Any:
+        """Return the pixels, as one moment; differentiable, so that a perceptron can be attacked, too."""
+        return inputs["image"].reshape(len(inputs["image"]), 1, -1)
 
     def phases(self, inputs: dict[str, Any], stage: Stage) -> dict[str, tuple[float, float]]:
         """The answer is read while the image is still shown."""

@@ -1,14 +1,27 @@
 """A whole run of a task in one folder: training, tests, controls, a look inside; an interrupted run goes on in it."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..train import write_json
+from ..train import read_json, write_json
 from .catalogue import task_of
-from .controls import controls
+from .controls import controls, perceptron
 from .inside import inside
-from .job import Interrupted, Say, keep_models, learn, require_devices, resumed, start, test
+from .job import (
+    Interrupted,
+    Learned,
+    Say,
+    keep_models,
+    learn,
+    load_run,
+    rebuilt,
+    require_devices,
+    resumed,
+    start,
+    test,
+)
 from .task import Task
 
 
@@ -18,9 +31,9 @@ def run(task: Task, runs: Path = Path("runs"), every_control: bool = True) -> Pa
     return _go(task, start(task, runs), every_control)
 
 
-def resume(folder: Path, every_control: bool = True) -> Path | None:
-    """Go on with a run where it ended; what is done already is not done again."""
-    task = task_of(folder)
+def resume(folder: Path, every_control: bool = True, task: Task | None = None) -> Path | None:
+    """Go on with a run where it ended; what is done is not done again. Give `task` when it is one of your own."""
+    task = task_of(folder) if task is None else rebuilt(type(task), load_run(folder), folder)
     require_devices(task)
     resumed(task, folder)
     return _go(task, folder, every_control)
@@ -38,16 +51,32 @@ def _go(task: Task, folder: Path, every_control: bool) -> Path | None:
     begin = time.perf_counter()
     try:
         learned = learn(task, folder, say)
-        keep_models(learned, folder)
-        metrics = test(task, learned, folder)
+        metrics = _kept(folder / "metrics.json", lambda: _tested(task, learned, folder))
         others = controls(task, learned, folder, say, every_control)
-        write_json(folder / "inside.json", inside(task, learned.before, learned.after, say))
+        _kept(folder / "inside.json", lambda: _dissected(task, learned, folder, say))
     except Interrupted:
         say(f"go on with: cajax train {task.name} --resume {folder}")
         return None
     summary(metrics, others, say)
     say(f"{time.perf_counter() - begin:.0f} s; figures and models are in {folder}")
     return folder
+
+
+def _kept(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what a JSON file holds; where there is none, make it first."""
+    if not path.is_file():
+        write_json(path, make())
+    return read_json(path)
+
+
+def _tested(task: Task, learned: Learned, folder: Path) -> dict[str, Any]:
+    keep_models(learned, folder)
+    return test(task, learned, folder)
+
+
+def _dissected(task: Task, learned: Learned, folder: Path, say: Say) -> dict[str, Any]:
+    rival = perceptron(task, folder) if task.attacked else None
+    return inside(task, learned.before, learned.after, say, rivals={} if rival is None else {"MLP": rival})
 
 
 def summary(metrics: dict[str, Any], others: list[dict[str, Any]], say: Say) -> None:

@@ -66,6 +66,9 @@ class Task(ABC):
     attacked: ClassVar[str] = ""
     """The input, with values 0..1, that an adversary may change; "" where that makes no sense."""
 
+    remembered: ClassVar[str] = ""
+    """The input that is to be kept in memory (one number or one-hot per trial), where that is not the answer."""
+
     @abstractmethod
     def network(self) -> Model:
         """Return the network before training."""
@@ -109,7 +112,7 @@ class Task(ABC):
         """Return the logits [class] (or [answer, class]) of one trial that recorded `readout`."""
 
     @abstractmethod
-    def signal(self, inputs: dict[str, Any], stage: Stage) -> np.ndarray:
+    def signal(self, inputs: dict[str, Any], stage: Stage) -> Any:
         """Return what the network is shown as [trial, time, channel], for controls that are not of neurons."""
 
     @abstractmethod

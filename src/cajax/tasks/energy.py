@@ -1,0 +1,335 @@
+"""What a decision costs: currents through every membrane, spikes, and the ATP that pumps sodium and calcium out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array
+from ..bind import Physics, Relay, Wiring, bind
+from ..mech import Channel, GapJunction, PointNeuron, initial_states
+from ..model import THRESHOLD, Connections, Layout, Mechanism, Model, Structure, soma_of
+from ..morph import every_cv, region
+from ..probe import Probe, current_parts
+from ..simulate import Solution
+from ..solve import product
+from .task import Batch, Stage, Task
+
+SODIUM, POTASSIUM = 50.0, -90.0
+"""Potentials (mV) of sodium and potassium, of which a current with a potential of its own is taken to be a mixture."""
+CHLORIDE_BELOW, CALCIUM_ABOVE = -40.0, 80.0
+"""A synapse that reverses below the one (mV) lets no sodium in, a channel that reverses above the other calcium."""
+ATP_PER_SPIKE = 3.84e8
+"""ATP for the sodium of one action potential of a rat's cortical neuron (Attwell & Laughlin 2001), a yardstick."""
+CHARGES_PER_PC = 1e-12 / 1.602176634e-19  # elementary charges in 1 nA · ms
+
+
+def in_chunks(run: Callable[[Any], Any], trials: Any, chunk: int) -> Any:
+    """Return `run(trials)` as NumPy arrays [trial, …], computed `chunk` trials at a time in calls of one shape."""
+    count = len(jax.tree.leaves(trials)[0])
+    chunk = min(chunk, count)
+    parts = []
+    for start in range(0, count, chunk):
+        which = np.arange(start, start + chunk) % count
+        part = run(jax.tree.map(lambda x, which=which: jnp.asarray(x)[which], trials))
+        parts.append(jax.tree.map(np.asarray, part))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+
+
+class Flow(NamedTuple):
+    """A recorded current: `current` [time, site] nA, outward positive, at the model's CVs `cvs` [site].
+
+    `kind`: "channel", "leak" (a channel without gates) or "synapse". `sodium` and `calcium` (nA) are what these ions
+    carry of it, None where that is unknown. A projection has a `conductance` [time, site] in µS.
+    """
+
+    kind: str
+    cvs: np.ndarray
+    current: Array
+    sodium: Any
+    calcium: Any
+    conductance: Any = None
+
+
+def populations(structure: Structure) -> tuple[str, ...]:
+    """Return the names of all populations that have membranes."""
+    return tuple(layout.name for layout in structure.layouts if not layout.virtual)
+
+
+def painted(structure: Structure, layout: Layout) -> tuple[Mechanism, ...]:
+    """Return the channels of a population."""
+    start = layout.groups[0].start
+    end = start + sum(g.lanes * len(g.cvs) for g in layout.groups)
+    return tuple(m for m in structure.mechanisms if start <= m.index[0] < end)
+
+
+def projections(structure: Structure, layout: Layout) -> tuple[Connections, ...]:
+    """Return the projections onto a population, without gap junctions, which have no recordings."""
+    start = layout.groups[0].start
+    end = start + sum(g.lanes * len(g.cvs) for g in layout.groups)
+    chemical = (c for c in structure.connections if not isinstance(c.template, GapJunction))
+    return tuple(c for c in chemical if start <= c.post[0] < end)
+
+
+def recordings(structure: Structure, population: str) -> dict[str, Any]:
+    """Return what `flows` reads, as `record` for `Task.run`."""
+    layout = structure.layout(population)
+    record: dict[str, Any] = {f"{layout.prefix}v": _place(layout, every_cv())}
+    for m in painted(structure, layout):
+        short, channel = m.name.removeprefix(layout.prefix), _channel(m)
+        parts = [f"i{part}" for part in current_parts(channel)]
+        whole = [] if hasattr(channel, "parts") else ["i"]
+        for what in (*whole, *parts, *(_states(m) if _is_mixed(channel) else ())):
+            record[f"{m.name}.{what}"] = Probe(_painted_place(layout, m), f"{short}.{what}")
+    for c in projections(structure, layout):
+        record |= {f"{c.name}.{state}": f"{c.name}.{state}" for state in _signals(c)}
+    return record
+
+
+def _place(layout: Layout, at: Any) -> Any:
+    return (layout.name, at) if layout.name else at
+
+
+def _painted_place(layout: Layout, m: Mechanism) -> Any:
+    """Return the place of every CV that a channel is painted on: where the labels in its paths are."""
+    paths = (s.path for field in m.fields.values() for s in field.sources)
+    labels = sorted({path.removeprefix(layout.prefix).split(".")[0] for path in paths})
+    return _place(layout, every_cv(reduce(or_, map(region, labels)) if labels else "all"))
+
+
+def _channel(m: Mechanism) -> Channel:
+    channel: Any = m.template
+    return channel
+
+
+def _states(m: Mechanism) -> tuple[str, ...]:
+    return () if m.outline is None else m.outline.states
+
+
+def _is_mixed(channel: Channel) -> bool:
+    """Whether the channel has a potential `e` of its own, that no ion names, and `current` needs nothing else."""
+    named = current_parts(channel) or isinstance(channel, PointNeuron) or channel.outline().current_reads
+    return not named and "e" in channel.params()
+
+
+def _signals(c: Connections) -> list[str]:
+    template: Any = c.template
+    if c.events is None:
+        return list(initial_states(template.gates(jnp.zeros(1))))
+    return [*template.start(), *(["w"] if c.events.plasticity is not None else [])]
+
+
+def flows(model: Model, solution: Solution, population: str) -> dict[str, Flow]:
+    """Return every current through the membranes of a population by its name, from a run with its `recordings`."""
+    structure, physics = model.structure, bind(model)
+    layout = structure.layout(population)
+    v = by_cv(structure, population, solution)
+    found: dict[str, Flow] = {}
+    for m in painted(structure, layout):
+        # Recordings go cell by cell, the model's CVs place by place.
+        order = np.argsort(structure.sites(_painted_place(layout, m)).ravel())
+        found |= _channel_flows(physics, m, layout, solution, order, v[:, m.index - layout.groups[0].start])
+    for c in projections(structure, layout):
+        found[c.name] = _synaptic_flow(physics, c, solution, v[:, c.post - layout.groups[0].start])
+    return found
+
+
+def by_cv(structure: Structure, population: str, solution: Solution) -> Array:
+    """Return the voltage [time, cv] in the order of the model."""
+    layout = structure.layout(population)
+    sites = structure.sites(_place(layout, every_cv())).ravel()
+    v = solution[f"{layout.prefix}v"]
+    return v.reshape(len(v), -1)[:, np.argsort(sites)]
+
+
+def _channel_flows(
+    physics: Physics, m: Mechanism, layout: Layout, solution: Solution, order: np.ndarray, v: Array
+) -> dict[str, Flow]:
+    """Return the current of a channel, or one per part; `v` [time, site] mV, `order` of the recordings' sites."""
+    (membrane,) = (x for x in physics.membranes if x.name == m.name)
+    channel: Any = membrane.channel
+    short, parts, none = m.name.removeprefix(layout.prefix), current_parts(_channel(m)), jnp.zeros(())
+    kind = "channel" if _states(m) else "leak"
+
+    def recorded(what: str) -> Array:
+        x = solution[f"{m.name}.{what}"]
+        return x.reshape(len(x), -1)[:, order]
+
+    def flow(i: Array, ion: str, kind: str = kind) -> Flow:
+        return Flow(kind, m.index, i, i if ion == "na" else none, i if ion == "ca" else none)
+
+    currents = {part: recorded(f"i{part}") * membrane.scale for part in parts}
+    found = {f"{short}.{part}": flow(i, part) for part, i in currents.items()}
+    if hasattr(channel, "parts"):
+        closed = dict.fromkeys(_states(m), none)
+        as_sodium = channel.with_params({"el": SODIUM}).parts(v, **closed)["l"] * membrane.scale
+        sodium, calcium = _mixture(channel.el, currents["l"], as_sodium)
+        return {**found, f"{short}.l": Flow("leak", m.index, currents["l"], sodium, calcium)}
+    whole = recorded("i") * membrane.scale
+    if len(parts) == 1:
+        return {short: flow(whole, parts[0])}
+    if parts:
+        return {**found, f"{short}.rest": Flow(kind, m.index, whole - sum(currents.values()), None, None)}
+    if not _is_mixed(_channel(m)):
+        return {short: Flow(kind, m.index, whole, None, None)}
+    states = {k: recorded(k) for k in _states(m)}
+    as_sodium = sum(channel.with_params({"e": SODIUM}).carried(v, **states).values()) * membrane.scale
+    return {short: Flow(kind, m.index, whole, *_mixture(channel.e, whole, as_sodium))}
+
+
+def _mixture(e: Any, current: Array, as_sodium: Array) -> tuple[Array, Array]:
+    """Return what sodium and calcium carry of a current that reverses at `e`: sodium and potassium open together.
+
+    `as_sodium`: the current that the same conductance would pass if it reversed where sodium does.
+    """
+    share = jnp.clip((e - POTASSIUM) / (SODIUM - POTASSIUM), 0.0, 1.0)
+    sodium = jnp.where(share < 1.0, share * as_sodium, jnp.where(e < CALCIUM_ABOVE, current, 0.0))
+    return sodium, jnp.where(e < CALCIUM_ABOVE, 0.0, current)
+
+
+def _synaptic_flow(physics: Physics, c: Connections, solution: Solution, v: Array) -> Flow:
+    (wire,) = (w for w in (*physics.wirings, *physics.relays) if w.name == c.name)
+    signals = {k: solution[f"{c.name}.{k}"] for k in _signals(c)}
+    if isinstance(wire, Wiring):
+        synapse: Any = wire.synapse
+        g = jax.vmap(wire.conductance)(synapse.release(**signals))
+    else:
+        # Where every connection has kinetics of its own, one current with their mean stands for a site's.
+        synapse = wire.synapse.with_params({k: jnp.mean(x) for k, x in wire.synapse.params().items()})
+        g = jax.vmap(partial(_relayed, wire, c))(signals)
+    current = synapse.current(v, g)
+    if "e" not in synapse.params():
+        return Flow("synapse", c.post, current, None, None, g)
+    e = synapse.params()["e"]
+    sodium, _ = _mixture(e, current, synapse.with_params({"e": SODIUM}).current(v, g))
+    none = jnp.zeros(())
+    return Flow("synapse", c.post, current, jnp.where(e > CHLORIDE_BELOW, sodium, 0.0), none, g)
+
+
+def _relayed(wire: Relay, c: Connections, signals: Mapping[str, Array]) -> Array:
+    """Return the conductance (µS) at every site of an event projection from its states at one moment."""
+
+    def sorted_(x: Array) -> Array:
+        return x.ravel()[c.order] if c.order is not None and x.size == len(c.order) else x
+
+    now = {k: sorted_(x) for k, x in signals.items()}
+    weight = now.pop("w", wire.weight)  # recorded weights are in µS
+    signal = wire.synapse.release(**now)
+    if wire.to_site is not None:
+        return wire.to_site.add(jnp.zeros(len(c.post), signal.dtype), weight * signal)
+    return signal @ weight if wire.graph is None else product(weight, signal, wire.graph)
+
+
+KINDS = ("channels", "calcium", "synapses", "leak")
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Means over trials: `spikes[population]` and `atp[population][by]`, molecules of ATP, per decision.
+
+    `by`: "channels" (sodium), "calcium", "synapses", "leak". `left_out` names the currents whose ions are unknown.
+    """
+
+    spikes: dict[str, float]
+    atp: dict[str, dict[str, float]]
+    left_out: tuple[str, ...]
+
+    @property
+    def total(self) -> float:
+        """ATP per decision of the whole network."""
+        return sum(x for by in self.atp.values() for x in by.values())
+
+    @property
+    def in_spikes(self) -> float:
+        """The total in action potentials of a cortical neuron, at `ATP_PER_SPIKE` each."""
+        return self.total / ATP_PER_SPIKE
+
+    def __str__(self) -> str:
+        lines = [f"{'ATP per decision':18s} {'spikes':>8s} " + " ".join(f"{k:>9s}" for k in KINDS)]
+        for name, by in self.atp.items():
+            spikes = f"{self.spikes[name]:8.1f}" if name in self.spikes else f"{'?':>8s}"
+            lines.append(f"{name or 'cell':18s} {spikes} " + " ".join(f"{by[k]:9.2g}" for k in KINDS))
+        lines.append(f"in all {self.total:.3g}, as much as {self.in_spikes:.3g} spikes of a cortical neuron")
+        if self.left_out:
+            lines.append(f"left out: {', '.join(self.left_out)}")
+        return "\n".join(lines)
+
+
+def energy(task: Task, model: Model, batch: Batch, stage: Stage, chunk: int = 8) -> Energy:
+    """Count spikes and ATP per decision, `chunk` trials at a time.
+
+    Three sodium ions cost one ATP and one calcium ion one (Attwell & Laughlin, J Cereb Blood Flow Metab 21:1133, 2001).
+    Sodium enters through sodium channels; through synapses that reverse above −40 mV and through leaks in the share
+    that makes sodium (50 mV) and potassium (−90 mV) reverse together where the conductance does, as there. Not counted:
+    chloride, transmitter and its recycling, spikes in axons that the model has not, electrodes.
+
+    A spike is an upward crossing of −20 mV at the soma; a population without gated channels has none, and of point
+    neurons, which are reset, it is not known.
+    """
+    costs = in_chunks(lambda inputs: _costs(model, inputs, task, stage), batch.inputs, chunk)
+    spikes, atp = jax.tree.map(lambda x: float(np.mean(x, dtype=np.float64)), costs)
+    names = populations(model.structure)
+    in_order = {name: {kind: atp[name][kind] for kind in KINDS} for name in names}
+    return Energy(
+        {name: spikes[name] for name in names if name in spikes}, in_order, _unknown(model.structure)
+    )
+
+
+@partial(jax.jit, static_argnames=("task", "stage"))
+def _costs(model: Model, inputs: dict[str, Any], task: Task, stage: Stage) -> tuple[dict, dict]:
+    structure = model.structure
+    names = populations(structure)
+    record = {k: x for name in names for k, x in recordings(structure, name).items()}
+
+    def one(inputs: dict[str, Any]) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
+        solution = task.run(model, inputs, stage, record)
+        dt, spikes, atp = solution.ts[1] - solution.ts[0], {}, {}
+        for name in names:
+            if (count := _spikes(structure, name, solution)) is not None:
+                spikes[name] = count
+            atp[name] = _atp(flows(model, solution, name), dt)
+        return spikes, atp
+
+    return jax.vmap(one)(inputs)
+
+
+def _spikes(structure: Structure, population: str, solution: Solution) -> Array | None:
+    """Return how often the cells of a population spike in a run, None where that is not known."""
+    layout = structure.layout(population)
+    channels = painted(structure, layout)
+    if any(isinstance(m.template, PointNeuron) for m in channels):
+        return None
+    soma = structure.sites(_place(layout, soma_of(layout)))
+    above = by_cv(structure, population, solution)[:, soma.ravel() - layout.groups[0].start] >= THRESHOLD
+    crossings = jnp.sum(above[1:] & ~above[:-1], dtype=jnp.int32)
+    return crossings if any(_states(m) for m in channels) else jnp.zeros_like(crossings)
+
+
+def _atp(found: Mapping[str, Flow], dt: Array) -> dict[str, Array]:
+    """Return the ATP (molecules) for the ions that entered during a run."""
+
+    def entered(flow: Flow, ion: Any) -> Array:
+        # The mean of both ends of every step, as the currents are recorded between steps.
+        i = jnp.broadcast_to(jnp.zeros(()) if ion is None else ion, flow.current.shape)
+        return -dt * jnp.sum(0.5 * (i[1:] + i[:-1])) * CHARGES_PER_PC
+
+    names = {"channel": "channels", "leak": "leak", "synapse": "synapses"}
+    atp: dict[str, Array] = dict.fromkeys(KINDS, jnp.zeros(()))
+    for flow in found.values():
+        atp[names[flow.kind]] = atp[names[flow.kind]] + entered(flow, flow.sodium) / 3.0
+        atp["calcium"] = atp["calcium"] + entered(flow, flow.calcium) / 2.0
+    return atp
+
+
+def _unknown(structure: Structure) -> tuple[str, ...]:
+    """Return the names of the currents whose ions are unknown, and of the point neurons."""
+    channels = (
+        m.name for m in structure.mechanisms if not current_parts(_channel(m)) and not _is_mixed(_channel(m))
+    )
+    synapses = (c.name for c in structure.connections if "e" not in c.template.params())
+    return (*channels, *synapses)

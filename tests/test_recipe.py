@@ -39,7 +39,9 @@ def test_edges_are_kept_in_order():
     assert len(cx.edges(np.zeros((0, 2), int)).pairs(3, 2)) == 0
 
 
-@pytest.mark.parametrize("pairs", [[[0, 0, 1]], [[0, 0, 0, 0]], [0, 1], [[0.0, 1.0]], [[-1, 0]], [[0, 2]], [[3, 0]], "01"])
+@pytest.mark.parametrize(
+    "pairs", [[[0, 0, 1]], [[0, 0, 0, 0]], [0, 1], [[0.0, 1.0]], [[-1, 0]], [[0, 2]], [[3, 0]], "01"]
+)
 def test_wrong_edges(pairs):
     raises(lambda: cx.edges(pairs).pairs(3, 2), "edges()", kind=ParameterError)
 

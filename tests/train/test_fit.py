@@ -88,7 +88,15 @@ def test_aux_callback_and_cut_parameters_are_told(model):
 def test_it_ends_when_it_is_enough_also_when_it_is_taken_up_again(tmp_path, model):
     enough, seen = reached(loss=1.0, over=2), []
     make = lambda: fit(  # noqa: E731
-        simple, model, FREE, optax.adam(0.1), 250, until=enough, run=tmp_path, callback=seen.append, save_every=1
+        simple,
+        model,
+        FREE,
+        optax.adam(0.1),
+        250,
+        until=enough,
+        run=tmp_path,
+        callback=seen.append,
+        save_every=1,
     )
     fitted, history = make()
     assert history.stopped == "enough" and 2 < history.steps < 250
@@ -96,7 +104,9 @@ def test_it_ends_when_it_is_enough_also_when_it_is_taken_up_again(tmp_path, mode
     assert seen[-1].seconds == pytest.approx(sum(history.seconds))
     seen.clear()
     again, longer = make()
-    assert not seen and longer.steps == history.steps and longer.stopped == "enough" and same_bits(again, fitted)
+    assert (
+        not seen and longer.steps == history.steps and longer.stopped == "enough" and same_bits(again, fitted)
+    )
 
 
 def test_a_line_search_gets_what_it_needs(model):

@@ -179,8 +179,8 @@ def _scale(task: Task, stage: Stage) -> float:
 
 
 def _shown(task: Task, batch: Batch, stage: Stage, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return what was shown, in units of its spread, and the labels."""
-    return np.asarray(task.signal(batch.inputs, stage) / scale, np.float32), np.asarray(batch.labels)
+    """Return what was shown, in units of its spread, and the labels; of several answers each is a trial of its own."""
+    return np.asarray(task.signal(batch.inputs, stage) / scale, np.float32), np.ravel(batch.labels)
 
 
 def _loss(net: Any, batch: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:

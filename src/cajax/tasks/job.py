@@ -1,6 +1,7 @@
 """Training a task in a run folder: its stages, its checks on the way, its tests. What is done is not repeated."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -122,7 +123,7 @@ def learn(task: Task, folder: Path, say: Say) -> Learned:
     before = model = task.network()
     made, seconds = (), 0.0
     for number, stage in enumerate(task.stages(), 1):
-        place = folder / "stages" / f"{number}-{stage.name}"
+        place = folder / "stages" / re.sub(r"[^\w.]+", "-", f"{number} {stage.name}")
         place.mkdir(parents=True, exist_ok=True)
         model, history = _stage(task, stage, model, place, seconds)
         made, seconds = (*made, history.steps), seconds + sum(history.seconds)

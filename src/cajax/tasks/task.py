@@ -113,7 +113,10 @@ class Task(ABC):
 
     @abstractmethod
     def signal(self, inputs: dict[str, Any], stage: Stage) -> Any:
-        """Return what the network is shown as [trial, time, channel], for controls that are not of neurons."""
+        """Return what the network is shown as [trial, time, channel], for controls that are not of neurons.
+
+        Where a trial has several answers, [trial · answer, time, channel].
+        """
 
     @abstractmethod
     def shapes(self) -> Mapping[str, tuple[Morphology, ...]]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -207,8 +208,20 @@ def info(
     console.print(f"length {morph.lengths.sum():.1f} µm, area {morph.areas.sum():.1f} µm²")
 
 
+def _quiet_threads() -> None:
+    """Let threads of libraries fail in silence: what fails there comes back as an error of ours."""
+    shown = sys.excepthook
+
+    def hook(kind: Any, error: Any, trace: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            shown(kind, error, trace)
+
+    sys.excepthook = hook
+
+
 def main() -> None:
     """Run the command line; every mistake of the user ends in one line on stderr and exit status 1."""
+    _quiet_threads()
     try:
         app()
     except CajaxError as error:

@@ -1,3 +1,9 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,3 +101,50 @@ def test_an_empty_or_unusable_folder_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="choose another run folder"):
         Checkpoints(tmp_path / "file")
+
+
+FULL = """
+import resource, signal, sys
+import jax, optax
+from cajax._errors import StoreError
+from cajax.train import Free, fit, positive
+from small_model import SmallModel
+
+model = SmallModel.new().replace({})
+wide = SmallModel({**model.params, "in->out.graded.weight": jax.random.uniform(jax.random.key(0), (20_000,))})
+
+def full(step):  # no file may grow any more: what a full disk does to a running training
+    if step.number == 12 and len(sys.argv) > 2:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+def loss(model):
+    return (model.params["in->out.graded.weight"] ** 2).sum()
+
+try:
+    _, history = fit(
+        loss, wide, Free({"*weight": positive()}), optax.adam(0.1), 30, run=sys.argv[1], save_every=5, callback=full,
+        progress=False,
+    )
+    print(history.steps, history.stopped)
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_ends_in_one_line_and_the_last_whole_checkpoint_is_kept(tmp_path):
+    paths = [str(Path(__file__).parent), *(p for p in sys.path if p)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+    def go(*args):
+        command = [sys.executable, "-c", FULL, str(tmp_path / "run"), *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+
+    done = go("full")
+    assert len(done.stdout.splitlines()) == 1, done.stdout
+    # The tenth step's may still have been on its way.
+    assert re.search(r"too large; step (5|10) is kept there; make room", done.stdout), (
+        done.stdout + done.stderr
+    )
+    assert "orbax" not in done.stderr
+    assert go().stdout == "30 finished\n"

@@ -1,5 +1,7 @@
 """Checkpoints of a fit, kept with Orbax: parameters, optimizer state, step and history."""
 
+import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,6 +37,7 @@ class Checkpoints:
     def __init__(self, run: str | Path) -> None:
         import orbax.checkpoint as ocp
 
+        logging.getLogger("absl").addFilter(_not_of_orbax)  # once: the same function is not added twice
         self._ocp = ocp
         self.folder = Path(run).absolute() / "checkpoints"
         self.seconds = 0.0  # that the last save held up the loop
@@ -67,7 +70,7 @@ class Checkpoints:
                 args=save.Composite(arrays=save.StandardSave(arrays), about=save.JsonSave(about)),
             )
         except (OSError, ValueError) as error:
-            raise StoreError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
+            raise self._not_saved(error) from error
         self.seconds = time.perf_counter() - begin
 
     def restore(self, state: State) -> tuple[State, History]:
@@ -95,9 +98,24 @@ class Checkpoints:
         return jax.tree.unflatten(tree, restored), History.from_json(about["history"])
 
     def close(self) -> None:
-        """Wait until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Wait until everything is on disk; raises `StoreError` when it cannot be written."""
+        try:
+            self._manager.wait_until_finished()
+            self._manager.close()
+        except (OSError, ValueError) as error:
+            raise self._not_saved(error) from error
+
+    def _not_saved(self, error: Exception) -> StoreError:
+        whole = [int(p.name) for p in self.folder.iterdir() if p.name.isdecimal()]
+        kept = f"step {max(whole)} is kept there" if whole else "there is none yet"
+        return StoreError(
+            f"cannot save a checkpoint in {self.folder}: {_reason(error)}; {kept}; make room and go on with the run"
+        )
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Let pass what is not Orbax's: its faults come back as errors, and need no traceback of each of its threads."""
+    return "orbax" not in record.pathname
 
 
 def _is_key(leaf: Any) -> bool:
@@ -137,6 +155,12 @@ def _compare(saved: dict[str, Any], present: dict[str, Mapping[str, str]], where
                     f"{now.get(name, 'absent')} here; "
                     "use the model, Free and optimizer it was made with, or a new run folder"
                 )
+
+
+def _reason(error: Exception) -> str:
+    """Return what the system said: TensorStore puts it behind the names of many files."""
+    found = re.search(r": ([^:]*?) \[os_error_code='\d+'\]", str(error))
+    return found[1] if found else _line(error)
 
 
 def _line(error: Exception) -> str:

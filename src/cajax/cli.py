@@ -27,12 +27,12 @@ def _devices(count: int) -> None:
     jax.config.update("jax_num_cpu_devices", count)
 
 
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-Runs = Annotated[Path, typer.Option(help="Folder in which the run gets a new folder.")]
-Resume = Annotated[Path | None, typer.Option(help="Go on with this run folder; its own settings hold.")]
-Cores = Annotated[int, typer.Option(min=0, help="CPU cores to use (0: all, at most 8).")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
+Runs = Annotated[Path, typer.Option(help="Where the run gets its folder.")]
+Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with.")]
+Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).")]
 Controls = Annotated[
-    bool, typer.Option("--controls/--no-controls", help="Train the controls that are made of neurons, too.")
+    bool, typer.Option("--no-controls", help="Leave out controls made of neurons.", show_default=False)
 ]
 
 
@@ -60,34 +60,32 @@ def _train(
 
 @train.command()
 def digits(
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the training images.")] = 48,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 48,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
     seed: Seed = 0,
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Read handwritten digits of 8 x 8 pixels (1,797 images that come with scikit-learn)."""
-    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, controls)
+    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, not no_controls)
 
 
 @train.command()
 def mnist(
-    data: Annotated[
-        str, typer.Option(help="Folder with the four idx files (.gz or not); else scikit-learn fetches them.")
-    ] = "",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the 58,000 training images.")] = 6,
+    data: Annotated[str, typer.Option(help="Folder with the idx files (else they are fetched).")] = "",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 4,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
     seed: Seed = 0,
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Read the 70,000 handwritten digits of MNIST (28 x 28 pixels)."""
     settings = {"data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
-    _train("mnist", settings, runs, resume, cores, controls)
+    _train("mnist", settings, runs, resume, cores, not no_controls)
 
 
 @train.command()
@@ -96,10 +94,10 @@ def match(
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Hold a stimulus in memory through a delay; say whether the next one is the same."""
-    _train("match", {"seed": seed}, runs, resume, cores, controls)
+    _train("match", {"seed": seed}, runs, resume, cores, not no_controls)
 
 
 @train.command()
@@ -108,10 +106,10 @@ def evidence(
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Integrate noisy evidence for half a second; answer at its end."""
-    _train("evidence", {"seed": seed}, runs, resume, cores, controls)
+    _train("evidence", {"seed": seed}, runs, resume, cores, not no_controls)
 
 
 @train.command()
@@ -120,10 +118,10 @@ def recall(
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
-    _train("recall", {"seed": seed}, runs, resume, cores, controls)
+    _train("recall", {"seed": seed}, runs, resume, cores, not no_controls)
 
 
 @train.command()
@@ -132,10 +130,10 @@ def dendrite(
     runs: Runs = Path("runs"),
     resume: Resume = None,
     cores: Cores = 0,
-    controls: Controls = True,
+    no_controls: Controls = False,
 ) -> None:
     """Teach ten single neurons a decision that is not linearly separable."""
-    _train("dendrite", {"seed": seed}, runs, resume, cores, controls)
+    _train("dendrite", {"seed": seed}, runs, resume, cores, not no_controls)
 
 
 @app.command()

@@ -105,9 +105,18 @@ def test_a_trial_shows_its_stimuli_when_it_says_and_is_answered_in_the_response_
     np.testing.assert_allclose(TINY.read(sol, trial, stage), expected, rtol=1e-9)
 
 
+def test_no_stage_forgets_the_delays_before():
+    task = Match()
+    for stage in task.stages():
+        delay = task.trials(stage, 0).inputs["delay"]
+        shortest, longest = stage.delay
+        new = delay.reshape(-1, 2, 4)[:, 0]
+        assert shortest <= new.min() and delay.max() <= longest and delay.min() >= task.shortest
+    assert delay.min() < shortest
+
+
 def test_the_signal_is_what_was_shown():
-    stage = Match().stages()[-1]
-    inputs = Match().trials(stage, 0).inputs
+    stage, (inputs, _) = next(iter(Match(tested=16).tests().values()))
     signal = Match().signal(inputs, stage)
     assert signal.shape == (16, 71, 2)
     np.testing.assert_allclose(

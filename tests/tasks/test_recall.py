@@ -173,7 +173,7 @@ def test_capacity_goes_up_until_it_fails(monkeypatch):
     def point(task, train):
         return Point(task.cells, task.patterns, 1.0 if task.patterns <= task.cells else 0.3, 1.0, 1, 0.0)
 
-    monkeypatch.setattr("cajax.tasks.recall._point", point)
+    monkeypatch.setattr("cajax.tasks.capacity._point", point)
     points = capacity(TINY, sizes=(4, 8), patterns=(2, 4, 8, 16, 32))
     assert [(p.cells, p.patterns) for p in points] == [
         (4, 2), (4, 4), (4, 8), (8, 2), (8, 4), (8, 8), (8, 16),

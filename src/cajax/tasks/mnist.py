@@ -26,6 +26,7 @@ class Mnist(Reading):
 
     batch: int = 64
     epochs: int = 4
+    dt: float = 0.125
     input_weight: float = 2.4e-5
     turn: float = 0.1
     shift: float = 0.7

@@ -75,7 +75,7 @@ def digits(
 @train.command()
 def mnist(
     data: Annotated[str, typer.Option(help="Folder with the idx files (else they are fetched).")] = "",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 6,
     hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
     seed: Seed = 0,
     runs: Runs = Path("runs"),

@@ -88,52 +88,29 @@ def mnist(
     _train("mnist", settings, runs, resume, cores, not no_controls)
 
 
-@train.command()
-def match(
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
-    resume: Resume = None,
-    cores: Cores = 0,
-    no_controls: Controls = False,
-) -> None:
-    """Hold a stimulus in memory through a delay; say whether the next one is the same."""
-    _train("match", {"seed": seed}, runs, resume, cores, not no_controls)
+SEEDED = {
+    "match": "Hold a stimulus in memory through a delay; say whether the next one is the same.",
+    "evidence": "Integrate noisy evidence for half a second; answer at its end.",
+    "recall": "Store patterns; retrieve each from its cue, whole or corrupted, after a delay.",
+    "dendrite": "Teach ten single neurons a decision that is not linearly separable.",
+}
+"""Tasks of which the command line sets nothing but the seed, and what they are."""
 
 
-@train.command()
-def evidence(
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
-    resume: Resume = None,
-    cores: Cores = 0,
-    no_controls: Controls = False,
-) -> None:
-    """Integrate noisy evidence for half a second; answer at its end."""
-    _train("evidence", {"seed": seed}, runs, resume, cores, not no_controls)
+def _add_seeded(name: str, about: str) -> None:
+    @train.command(name, help=about)
+    def command(
+        seed: Seed = 0,
+        runs: Runs = Path("runs"),
+        resume: Resume = None,
+        cores: Cores = 0,
+        no_controls: Controls = False,
+    ) -> None:
+        _train(name, {"seed": seed}, runs, resume, cores, not no_controls)
 
 
-@train.command()
-def recall(
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
-    resume: Resume = None,
-    cores: Cores = 0,
-    no_controls: Controls = False,
-) -> None:
-    """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
-    _train("recall", {"seed": seed}, runs, resume, cores, not no_controls)
-
-
-@train.command()
-def dendrite(
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
-    resume: Resume = None,
-    cores: Cores = 0,
-    no_controls: Controls = False,
-) -> None:
-    """Teach ten single neurons a decision that is not linearly separable."""
-    _train("dendrite", {"seed": seed}, runs, resume, cores, not no_controls)
+for _name, _about in SEEDED.items():
+    _add_seeded(_name, _about)
 
 
 @app.command()

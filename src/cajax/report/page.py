@@ -1,13 +1,13 @@
 """The report of a run: its sections put together into one HTML page that needs nothing but itself."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import plot
-from .._errors import CajaxError, StoreError
+from .._errors import CajaxError
 from ..tasks.task import Task
+from ..train import write_whole
 from . import compared, dissected, fields, learned, trials
 from .folder import Run
 from .html import Picture, duration, page, paragraph, percent, pictures, table, words
@@ -29,20 +29,7 @@ def report(folder: str | Path, task: Task | None = None) -> Path:
     with plot.theme():
         material = gather(folder, task)
         made = page(_title(material), _head(material), _sections(material), STYLE)
-    path = Path(folder) / NAME
-    part = path.with_name(f".{NAME}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}; make room or give a folder that is yours"
-        ) from error
-    return path
+    return write_whole(Path(folder) / NAME, made.encode(), "make room or give a folder that is yours")
 
 
 def _title(m: Material) -> str:

@@ -1,6 +1,7 @@
 """Training a task in a run folder: its stages, its checks on the way, its tests. What is done is not repeated."""
 
 import dataclasses
+import io
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -24,6 +25,7 @@ from ..train import (
     split_mean,
     split_rows,
     write_json,
+    write_whole,
 )
 from ..train.store import RECORD, read_json
 from .task import Batch, Stage, Task, take
@@ -183,14 +185,9 @@ def test(task: Task, learned: Learned, folder: Path) -> dict[str, Any]:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays as .npz, whole or not at all; raises `StoreError` when they cannot be written."""
-    part = path.with_suffix(".part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror}; make room and resume the run") from error
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # pyright: ignore[reportArgumentType]
+    write_whole(path, content.getvalue(), "make room and resume the run")
 
 
 def start(task: Task, runs: Path) -> Path:

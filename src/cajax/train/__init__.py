@@ -29,3 +29,4 @@ from .store import new_run as new_run
 from .store import read_json as read_json
 from .store import record as record
 from .store import write_json as write_json
+from .store import write_whole as write_whole

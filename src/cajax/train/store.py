@@ -50,20 +50,23 @@ def write_json(path: str | Path, data: Any) -> Path:
 
     Raises `StoreError` when the file cannot be written.
     """
+    text = json.dumps(plain(data), indent=1, ensure_ascii=False)
+    return write_whole(path, f"{text}\n".encode(), "choose a folder that exists and is yours")
+
+
+def write_whole(path: str | Path, content: bytes, cure: str) -> Path:
+    """Write a file; at every moment the old or the new one is whole. Raises `StoreError` that ends with `cure`."""
     path = Path(path)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    text = json.dumps(plain(data), indent=1, ensure_ascii=False)
     try:
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        with scratch.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
     except OSError as error:
         scratch.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}; choose a folder that exists and is yours"
-        ) from error
+        raise StoreError(f"cannot write {path}: {error.strerror}; {cure}") from error
     return path
 
 

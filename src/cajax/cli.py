@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,9 +43,15 @@ def _available() -> int:
 
 
 def _train(
-    name: str, settings: dict[str, Any], runs: Path, resume: Path | None, cores: int, controls: bool
+    name: str,
+    settings: dict[str, Any],
+    runs: Path,
+    resume: Path | None,
+    cores: int,
+    controls: bool,
+    further: Callable[[Path], None] | None = None,
 ) -> None:
-    """Run a task from start to report; shared by all tasks."""
+    """Run a task from start to report; shared by all tasks. `further` is done last, in the folder of the run."""
     _devices(cores or _available())
     from . import tasks
     from .report import report as write_report
@@ -55,6 +62,8 @@ def _train(
         tasks.require_task(resume, name)
         folder = tasks.resume(resume, controls)
     if folder is not None:
+        if further is not None:
+            further(folder)
         print(f"report: {write_report(folder)}")
 
 
@@ -91,7 +100,6 @@ def mnist(
 SEEDED = {
     "match": "Hold a stimulus in memory through a delay; say whether the next one is the same.",
     "evidence": "Integrate noisy evidence for half a second; answer at its end.",
-    "recall": "Store patterns; retrieve each from its cue, whole or corrupted, after a delay.",
     "dendrite": "Teach ten single neurons a decision that is not linearly separable.",
 }
 """Tasks of which the command line sets nothing but the seed, and what they are."""
@@ -111,6 +119,27 @@ def _add_seeded(name: str, about: str) -> None:
 
 for _name, _about in SEEDED.items():
     _add_seeded(_name, _about)
+
+
+@train.command()
+def recall(
+    capacity: Annotated[
+        bool, typer.Option("--capacity", help="Then measure how many patterns networks of three sizes store.")
+    ] = False,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    resume: Resume = None,
+    cores: Cores = 0,
+    no_controls: Controls = False,
+) -> None:
+    """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
+
+    def measure(folder: Path) -> None:
+        from .tasks.capacity import measured
+
+        measured(folder, print)
+
+    _train("recall", {"seed": seed}, runs, resume, cores, not no_controls, measure if capacity else None)
 
 
 @app.command()

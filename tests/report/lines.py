@@ -165,6 +165,8 @@ def finish(folder: Path, task: Lines) -> None:
                     "share": {"leak": 0.25, "sodium": 0.75}},
         "energy": {"spikes": {"hidden": 2.5}, "atp": {"hidden": {"channels": 3.1e8}}},
     })  # fmt: skip
-    write_json(
-        folder / "capacity.json", {"cells": [3, 6], "patterns": [2, 4], "accuracy": [[1.0, 0.4], [1.0, 0.96]]}
-    )
+    points = [(3, 2, 1.0), (3, 4, 0.4), (6, 2, 1.0), (6, 4, 0.96)]
+    write_json(folder / "capacity.json", {
+        "goal": 0.95,
+        "points": [dict(zip(("cells", "patterns", "accuracy"), point, strict=True)) for point in points],
+    })  # fmt: skip

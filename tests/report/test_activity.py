@@ -8,32 +8,47 @@ import pytest
 from cajax.plot import theme
 from cajax.report.activity import Activity, Answers, _chosen, answers_of, simulated
 from cajax.report.trials import telling_cells, tuning
+from cajax.tasks import Match
 
 from .lines import Lines, trained
+
+
+class Bits(Lines):
+    """Two bits for an answer."""
+
+    classes = ("0", "1")
 
 
 @pytest.fixture(scope="module")
 def activity(run, task):
     stage, batch = task.tests()["all lines"]
-    answers = answers_of(run, "all lines", batch, task.classes)
+    answers = answers_of(run, "all lines", batch, task)
     return simulated(task, trained(task)[1], stage, batch, answers)
 
 
 def test_answers_come_from_the_kept_logits(run, task, tmp_path):
     batch = task.tests()["all lines"][1]
-    answers = answers_of(run, "all lines", batch, task.classes)
+    answers = answers_of(run, "all lines", batch, task)
     assert answers.kinds == task.classes
     assert answers.right.sum() == 22 and not answers.right[-2:].any()
     assert answers.read[-1] == "row"
-    assert answers_of(tmp_path, "all lines", batch, task.classes).right.all()  # none kept
-    assert answers_of(run, "another test", batch, task.classes).right.all()
+    assert answers_of(tmp_path, "all lines", batch, task).right.all()  # none kept
+    assert answers_of(run, "another test", batch, task).right.all()
 
 
 def test_answers_of_several_bits_are_one_kind_each(tmp_path, task):
     batch = task.tests()["all lines"][1]._replace(labels=np.array([[1, 1], [0, 1], [1, 1]]))
-    answers = answers_of(tmp_path, "x", batch, ("0", "1"))
+    answers = answers_of(tmp_path, "x", batch, Bits())
     assert answers.kinds == ("01", "1") and answers.kind.tolist() == [1, 0, 1]
     assert answers.read[0] == "2 of 2 right"
+
+
+def test_what_is_remembered_makes_kinds_of_its_own(tmp_path):
+    task = Match(tested=8)
+    answers = answers_of(tmp_path, "x", next(iter(task.tests().values()))[1], task)
+    assert answers.kinds == ("1: different", "1: same", "2: different", "2: same")
+    assert answers.kind.tolist() == [1, 0, 2, 3] * 2  # the pairs of stimuli in turn
+    assert answers.asked == "sample: to answer"
 
 
 def test_every_population_is_recorded_for_right_trials_of_every_kind(activity, task):

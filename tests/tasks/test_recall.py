@@ -1,6 +1,7 @@
 """Recall: associations, trials, the network's mechanics, references and the capacity curve, at a tiny size."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ import cajax as cx
 from cajax._errors import ParameterError
 from cajax.tasks.capacity import Point, Trained, capacity, recalled_patterns, references
 from cajax.tasks.inside import matching
+from cajax.tasks.job import Interrupted
 from cajax.tasks.recall import Recall, codes
 from cajax.tasks.task import rng
+from cajax.train import read_json
 
 TINY = Recall(
     patterns=4, channels=6, bits=4, cells=4, inhibitory=2, batch=4, cue=8.0, shortest=3.0, delay=5.0, response=5.0,
@@ -179,6 +182,27 @@ def test_capacity_goes_up_until_it_fails(monkeypatch):
         (4, 2), (4, 4), (4, 8), (8, 2), (8, 4), (8, 8), (8, 16),
     ]  # fmt: skip
     assert recalled_patterns(points) == {4: 4, 8: 8}
+
+
+def test_capacity_goes_on_where_a_folder_ends(monkeypatch, tmp_path):
+    made = []
+
+    def point(task, train):
+        made.append((task.cells, task.patterns))
+        if len(made) == 2:
+            raise Interrupted("stopped")
+        return Point(task.cells, task.patterns, 1.0, 1.0, 1, 0.0)
+
+    monkeypatch.setattr("cajax.tasks.capacity._point", point)
+    measure = partial(capacity, TINY, sizes=(4, 8), patterns=(2, 4), folder=tmp_path)
+    with pytest.raises(Interrupted):
+        measure()
+    said = []
+    points = measure(say=said.append)
+    assert made == [(4, 2), (4, 4), (4, 4), (8, 2), (8, 4)]
+    assert [(p.cells, p.patterns) for p in points] == [(4, 2), (4, 4), (8, 2), (8, 4)]
+    assert said[0] == "4 cells, 2 patterns: 100.0% (0 s)"
+    assert len(read_json(tmp_path / "capacity.json")["points"]) == 4
 
 
 def test_a_point_of_the_curve_is_measured_on_whole_cues():

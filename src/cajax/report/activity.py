@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ..model import THRESHOLD, Model, soma_of
+from ..tasks.held import numbers
 from ..tasks.task import Batch, Stage, Task, take
 
 VALUES = 2e7
@@ -20,8 +21,9 @@ KINDS = 40
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers to a test: which trials were right, and of which kind each is, a kind being what is to be answered.
+    """The answers to a test: which trials were right, and of which kind each is.
 
+    A kind is what is to be answered (and after what, where that was to be remembered).
     `kind` [trial] numbers `kinds`; `read` says what was answered (of several answers at once, how many were right).
     """
 
@@ -29,11 +31,16 @@ class Answers:
     kind: np.ndarray
     right: np.ndarray
     read: tuple[str, ...]
+    asked: str = "to answer"
+    """What the kinds are."""
 
 
-def answers_of(folder: Path, test: str, batch: Batch, classes: Any) -> Answers:
-    """Return the answers kept in `answers.npz`; without them every trial counts as right."""
-    labels = np.asarray(batch.labels)
+def answers_of(folder: Path, test: str, batch: Batch, task: Task) -> Answers:
+    """Return the answers kept in `answers.npz`; without them every trial counts as right.
+
+    Where the task remembers an input, trials of equal answers after different inputs are of different kinds.
+    """
+    classes, labels = task.classes, np.asarray(batch.labels)
     given = labels
     path = folder / "answers.npz"
     if path.is_file():
@@ -41,17 +48,23 @@ def answers_of(folder: Path, test: str, batch: Batch, classes: Any) -> Answers:
             key = f"{test}/logits"
             if key in kept and len(kept[key]) == len(labels):
                 given = kept[key].argmax(-1)
-    named = [_named(row, classes) for row in labels]
-    first = np.unique(labels.reshape(len(labels), -1), axis=0, return_index=True)[
-        1
-    ]  # in the order of the classes
+    named, keys, asked = (
+        [_named(row, classes) for row in labels],
+        labels.reshape(len(labels), -1),
+        "to answer",
+    )
+    if task.remembered:
+        of = numbers(batch, task.remembered)
+        named = [f"{k + 1}: {name}" for name, k in zip(named, of, strict=True)]
+        keys, asked = np.column_stack([of, keys]), f"{task.remembered}: {asked}"
+    first = np.unique(keys, axis=0, return_index=True)[1]  # in the order of the inputs and of the classes
     kinds = tuple(dict.fromkeys(named[i] for i in first))
     order = {name: k for k, name in enumerate(kinds)}
     hits = (given == labels).reshape(len(labels), -1)
     read = tuple(_named(row, classes) for row in given)
     if labels.ndim > 1:
         read = tuple(f"{n} of {hits.shape[1]} right" for n in hits.sum(axis=1))
-    return Answers(kinds, np.array([order[n] for n in named]), hits.all(axis=1), read)
+    return Answers(kinds, np.array([order[n] for n in named]), hits.all(axis=1), read, asked)
 
 
 def _named(answer: Any, classes: Any) -> str:

@@ -170,25 +170,31 @@ def others(run: Run) -> str:
 
 def capacity(run: Run) -> Picture | None:
     """Draw the accuracy of recall against the number of patterns, one line per size of the network."""
-    cells, patterns = run.capacity.get("cells") or [], run.capacity.get("patterns") or []
-    values = np.array(run.capacity.get("accuracy") or [], float)
-    if values.shape != (len(cells), len(patterns)) or not values.size:
+    points = run.capacity.get("points") or []
+    if not points:
         return None
+    goal = float(run.capacity["goal"])
+    patterns = sorted({p["patterns"] for p in points})
     figure, ax = plot.subplots(figsize=(4.1, 2.9))
-    for k, (count, line) in enumerate(zip(cells, values, strict=True)):
-        ax.plot(patterns, 100 * line, "o-", ms=4, color=plot.ink(f"c{k % 7}"), label=f"{words(count)} cells")
+    said = []
+    for k, cells in enumerate(sorted({p["cells"] for p in points})):
+        line = sorted((p["patterns"], p["accuracy"]) for p in points if p["cells"] == cells)
+        x, y = zip(*line, strict=True)
+        ink = plot.ink(f"c{k % 7}")
+        ax.plot(x, 100 * np.array(y), "o-", ms=4, color=ink, label=f"{words(cells)} cells")
+        stored = max((count for count, share in line if share >= goal), default=0)
+        said.append(f"{words(cells)} cells store {words(stored)}")
     ax.set(xlabel="patterns stored", ylabel="accuracy (%)", ylim=(0, 103))
-    ax.axhline(95.0, ls="--", lw=1.0, color=plot.ink("muted"), zorder=-1)
+    ax.axhline(100 * goal, ls="--", lw=1.0, color=plot.ink("muted"), zorder=-1)
     if len(patterns) > 1 and max(patterns) >= 8 * min(patterns):
         ax.set_xscale("log", base=2)
     ax.set_xticks(patterns, [words(p) for p in patterns])
     ax.minorticks_off()
     ax.legend(loc="lower left")
     plot.bare(ax)
-    stored = [max((p for p, a in zip(patterns, row, strict=True) if a >= 0.95), default=0) for row in values]
-    said = "; ".join(f"{words(c)} cells store {words(p)}" for c, p in zip(cells, stored, strict=True))
+    told = "; ".join(said)
     return Picture(
-        plot.svg(figure, "capacity", f"Accuracy of recall against the number of patterns: {said}"),
-        "<b>Capacity.</b> Accuracy of recall against the number of patterns stored, each network trained anew. At 95 % "
-        f"(dashed) {said}.",
+        plot.svg(figure, "capacity", f"Accuracy of recall against the number of patterns: {told}"),
+        "<b>Capacity.</b> Accuracy of recall against the number of patterns stored, each network trained anew. At "
+        f"{goal:.0%} (dashed) {told}.",
     )

@@ -47,7 +47,7 @@ def gather(folder: str | Path, task: Task | None = None) -> Material:
         return Material(run, task, before, after, missing=tuple(missing))
     try:
         name, test = next(iter(task.tests().items()))
-        answers = answers_of(run.folder, name, test[1], task.classes)
+        answers = answers_of(run.folder, name, test[1], task)
         activity = simulated(task, after, *test, answers)
     except (CajaxError, OSError, ValueError, KeyError, StopIteration) as error:
         missing.append(f"No trials could be simulated: {_line(error)}.")

@@ -155,7 +155,7 @@ def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Pic
     kinds = [k if len(k) < 13 else f"{k[:11]}…" for k in names]
     shown = values if fires else values - values.mean(axis=1, keepdims=True)
     order = np.lexsort((-shown.max(axis=1), shown.argmax(axis=1)))
-    limit = float(np.abs(shown).max()) or 1.0
+    limit, asked = float(np.abs(shown).max()) or 1.0, activity.answers.asked
     limits = (0.0, limit) if fires else (-limit, limit)
     unit = "spikes per trial" if _seconds(activity) == 1.0 else "spikes per second"
     figure, ax = plot.subplots(figsize=(4.1, 3.4))
@@ -164,7 +164,7 @@ def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Pic
     ax.set(
         title=f"{name}: {len(values)} cells",
         ylabel="cell, sorted",
-        xlabel=f"to answer: {shared}" if shared else "to answer",
+        xlabel=f"{asked}: {shared}" if shared else asked,
     )
     ax.locator_params(axis="y", integer=True, nbins=5)
     what = unit if fires else "voltage, less the cell's mean over all kinds"
@@ -172,7 +172,7 @@ def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Pic
     trials = int(np.bincount(activity.kind).max())
     caption = (
         f"<b>{words(name)}.</b> Mean somatic {what}, over up to {trials} trials of each kind, one row per cell, sorted "
-        f"by the answer it prefers.{_selective(values) if fires else ''}"
+        f"by the kind it prefers.{_selective(values) if fires else ''}"
     )
     return Picture(plot.svg(figure, f"tuning-{name}", alt), caption)
 

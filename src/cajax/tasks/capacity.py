@@ -3,13 +3,17 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from .._errors import StoreError
 from ..model import Model
-from ..train import fit, split_mean
+from ..train import fit, read_json, split_mean, write_json
+from .catalogue import task_of
+from .job import Interrupted, Say
 from .recall import Recall
 
 
@@ -56,6 +60,8 @@ def trained(task: Recall) -> Trained:
             task.optimizer(stage), stage.steps, batches=partial(task.trials, stage), until=stage.enough,
             has_aux=True, progress=False,
         )  # fmt: skip
+        if history.stopped == "interrupted":
+            raise Interrupted(f"stopped with {task.cells} cells and {task.patterns} patterns")
         steps += history.steps
     return Trained(model, steps)
 
@@ -78,21 +84,47 @@ def capacity(
     patterns: Sequence[int] = (4, 8, 16, 32, 64),
     goal: float = 0.95,
     train: Callable[[Recall], Trained] = trained,
+    folder: Path | None = None,
+    say: Say = lambda text: None,
 ) -> tuple[Point, ...]:
     """Return how well networks of each size recall: for each, ever more `patterns`, until less than `goal` is right.
 
     `task` (default: `Recall` with the settings `BRIEF`) is trained anew, from its seed, for every point; a fifth as
     many interneurons go with the cells. For comparison: a Hopfield network of N cells, every one of which is both cue
     and answer, stores 0.138 N random patterns (Amit, Gutfreund & Sompolinsky, Phys Rev Lett 55:1530, 1985).
+
+    With a run's `folder` every point is written into its `capacity.json`, and those that are there are not made again.
     """
     task = Recall().but(**BRIEF) if task is None else task
-    points = []
+    path = None if folder is None else folder / "capacity.json"
+    kept = read_json(path)["points"] if path is not None and path.is_file() else []
+    found = {(point.cells, point.patterns): point for point in (Point(**entry) for entry in kept)}
+    chosen: list[Point] = []
     for size in sizes:
         for count in patterns:
-            points.append(_point(task.but(cells=size, inhibitory=max(2, size // 5), patterns=count), train))
-            if points[-1].accuracy < goal:
+            point = found.get((size, count))
+            if point is None:
+                version = task.but(cells=size, inhibitory=max(2, size // 5), patterns=count)
+                point = found[size, count] = _point(version, train)
+                if path is not None:
+                    write_json(path, {"goal": goal, "points": [p._asdict() for p in found.values()]})
+            say(f"{size} cells, {count} patterns: {point.accuracy:.1%} ({point.seconds:.0f} s)")
+            chosen.append(point)
+            if point.accuracy < goal:
                 break
-    return tuple(points)
+    return tuple(chosen)
+
+
+def measured(folder: Path, say: Say) -> tuple[Point, ...]:
+    """Measure the capacity for the task of a run, in brief trials; after `Interrupted` it goes on when repeated."""
+    task = task_of(folder)
+    if not isinstance(task, Recall):
+        raise StoreError(f"{folder} is a run of '{task.name}'; capacity is measured of 'recall'")
+    say("capacity: networks of three sizes, each trained anew, a minute each")
+    try:
+        return capacity(task.but(**BRIEF), folder=folder, say=say)
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}; go on with: cajax train recall --capacity --resume {folder}") from stop
 
 
 def _point(task: Recall, train: Callable[[Recall], Trained]) -> Point:

@@ -17,7 +17,7 @@ from ..distributions import each
 from ..mech import Graded, Kd, Leak, Na
 from ..model import Model
 from ..morph import Morphology, PerBranch, cylinder
-from ..network import Network
+from ..network import Network, edges
 from ..protocol import Current, IClamp
 from ..simulate import Solution, simulate
 from ..train import accuracy, bounded, by_glob, positive, reached, scale_by_norm_power
@@ -42,17 +42,21 @@ class Recall(Task):
     with a slow synapse onto itself, which holds what the cell was told (an autapse: Seung et al., J Comput Neurosci
     9:171, 2000).
 
-    Times are ms, weights µS, `drive` and `noise` nA. Training flips each bit of a cue with a probability drawn up to
-    `flips`, and draws the delay from `shortest` to `delay`. What the readouts learn, they learn by `readout_rate`; the
-    rest moves slowly, so that the readouts can follow.
+    Every pyramidal cell sees a few cue receptors, `contacts` of them: a flipped bit then changes the state of a few
+    cells only. Did each see all receptors, 5 % of flipped bits would flip 14 % of the cells.
+
+    Times are ms, `drive` and `noise` nA, weights µS: what all synapses of a projection onto a cell add up to. Training
+    flips each bit of a cue with a probability drawn up to `flips`, and draws the delay from `shortest` to `delay`. What
+    the readouts learn, they learn by `readout_rate`; the rest moves slowly, so that the readouts can follow.
     """
 
     batch: int = 16
     patterns: int = 24
-    channels: int = 24
+    channels: int = 64
     bits: int = 16
-    cells: int = 40
-    inhibitory: int = 8
+    cells: int = 64
+    inhibitory: int = 12
+    contacts: int = 3
     onset: float = 5.0
     cue: float = 30.0
     shortest: float = 50.0
@@ -62,13 +66,13 @@ class Recall(Task):
     flips: float = 0.15
     noise: float = 0.0
     drive: float = 0.3
-    input_weight: float = 1.3e-4
-    recurrent_weight: float = 2e-5
+    input_weight: float = 3.1e-3
+    recurrent_weight: float = 8e-4
     self_weight: float = 4e-3
     slow: float = 100.0
-    feedback_weight: float = 5e-5
-    inhibition: float = 3e-4
-    readout_weight: float = 3e-4
+    feedback_weight: float = 2e-3
+    inhibition: float = 2.4e-3
+    readout_weight: float = 1.2e-2
     spread: float = 1.2
     readout_scale: float = 2.0
     reach: float = 10.0
@@ -104,6 +108,10 @@ class Recall(Task):
         for name in ("patterns", "channels", "bits", "cells", "inhibitory"):
             if getattr(self, name) < 2:
                 raise ParameterError(f"Recall: {name} = {getattr(self, name)!r} must be at least 2")
+        if not 1 <= self.contacts <= self.channels:
+            raise ParameterError(
+                f"Recall: contacts = {self.contacts!r} must be from 1 to channels = {self.channels}"
+            )
         if not self.onset < self.reach:
             raise ParameterError(
                 f"Recall: reach = {self.reach:g} ms must be longer than onset = {self.onset:g} ms"
@@ -140,17 +148,21 @@ class Recall(Task):
         for name, count in sizes.items():
             net = net.add(name, cell if name in ("pyramids", "interneurons") else relay, count)
         random = rng(self.seed, 1002)
-        for pre, post, name, synapse, at, mean in self._projections():
+        for pre, post, name, synapse, at, total in self._projections():
             weight = random.lognormal(0.0, self.spread, (sizes[pre], sizes[post]))
+            sparse = (pre, post) == ("cues", "pyramids")
+            if sparse:
+                weight = np.where(random.random(weight.shape).argsort(axis=0) < self.contacts, weight, 0.0)
             # Every cell starts with the same total, near its threshold: else most are silent, or fire at every cue.
-            weight = mean * weight / weight.mean(axis=0)
+            weight = total * weight / weight.sum(axis=0)
             if pre == post:
                 weight = weight + self.self_weight * np.eye(sizes[pre])
-            net = net.connect(pre, post, synapse, at=at, weight=weight, name=name)
+            rule, weight = (edges(np.argwhere(weight)), weight[weight > 0.0]) if sparse else (None, weight)
+            net = net.connect(pre, post, synapse, rule, at=at, weight=weight, name=name)
         return net.discretize(PerBranch(1))
 
     def _projections(self) -> tuple[tuple[str, str, str, Graded, str, float], ...]:
-        """Return (pre, post, name, synapse, place, mean weight) of every projection; all connect all to all."""
+        """Return (pre, post, name, synapse, place, weight onto a cell in all) of every projection."""
         basal, apical = ("soma", "soma") if self.point else ("basal", "apical")
         seen = Graded(e=0.0, k=0.5, threshold=-45.0, slope=5.0)
         # At this threshold a spike opens about a third of what is closed: the signal tells rates apart.

@@ -38,7 +38,7 @@ def test_runs_are_listed_with_their_figures(root):
     lines = printed(runs_table(root)).splitlines()
     rows = {line.split()[0]: line for line in lines if line.strip()}
     assert "91.67 %" in rows["lines-001"] and "finished" in rows["lines-001"] and "18 s" in rows["lines-001"]
-    assert "none < ever & nowhere" in rows["lines-001"]
+    assert max(map(len, lines)) <= 80
     assert "training" in rows["lines-002"] and "–" in rows["lines-002"]
     assert "damaged" in rows["broken-001"] and "finished" in rows["broken-002"]
     assert "not a run" in rows["holidays"]

@@ -33,11 +33,11 @@ def runs_table(root: str | Path = "runs") -> "Table":
     root = Path(root)
     if not root.is_dir():
         raise StoreError(f"there is no folder {root}; 'cajax train' makes it, or name another one")
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("run", no_wrap=True)
-    for name in ("task", "began", "accuracy", "published", "trained numbers", "steps", "time", "state"):
-        right = name in ("accuracy", "trained numbers", "steps", "time")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "published")
+    # Narrow enough for a terminal of 80 columns; what is longer is folded, never cut.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0))
+    for name in ("run", "began", "accuracy", "numbers", "steps", "time", "state"):
+        right = name in ("accuracy", "numbers", "steps", "time")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     for folder in folders:
         table.add_row(Text(folder.name), *(Text(cell, style) for cell, style in _cells(folder)))
@@ -49,20 +49,18 @@ def runs_table(root: str | Path = "runs") -> "Table":
 def _cells(folder: Path) -> list[tuple[str, str]]:
     """Return the text and the style of every cell after the folder's name."""
     if not (folder / RECORD).is_file():
-        return [("", "")] * 7 + [("not a run", "dim")]
+        return [("", "")] * 5 + [("not a run", "dim")]
     try:
         run = read_run(folder)
         numbers = run.metrics.get("parameters")
         state = run.state + (" (partly damaged)" if run.faults else "")
         return [
-            (run.task, ""),
             (f"{begun(run):%Y-%m-%d %H:%M}", ""),
             (percent(run.accuracy, 2), "bold"),
-            (str(run.metrics.get("published") or ""), ""),
             (f"{numbers:,}" if isinstance(numbers, int) else "–", ""),
             (f"{run.steps:,}", ""),
             (duration(run.seconds), ""),
             (state, STATES.get(run.state, "")),
         ]
     except (CajaxError, OSError, TypeError, ValueError, KeyError, AttributeError):
-        return [("", "")] * 7 + [("damaged", "red")]
+        return [("", "")] * 5 + [("damaged", "red")]

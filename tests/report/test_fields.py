@@ -43,10 +43,19 @@ def test_sparse_projections_count_for_their_cells():
     np.testing.assert_allclose(fields(before, after, 9)["cells"], expected, atol=1e-9)
 
 
+def test_a_layer_of_as_many_cells_as_pixels_is_not_the_receptors():
+    point = cx.Cell(cx.cylinder(20.0, 10.0)).paint("all", leak=Leak())
+    net = cx.Network().add("pixels", point, 9).add("cells", point, 9).add("next", point, 2)
+    net = net.connect("pixels", "cells", Graded(), weight=np.full((9, 9), 1e-3))
+    net = net.connect("cells", "next", Graded(), weight=np.full((9, 2), 1e-3))
+    model = net.discretize(cx.PerBranch(1))
+    assert fields(model, model, 9).keys() == {"cells"}
+
+
 def test_images_are_squares():
     task = Lines()
     stage, batch = task.tests()["all lines"]
     assert side_of(task, (stage, batch)) == 4
-    for images in (np.zeros((5, 6)), np.zeros((5, 2, 2))):
+    for images in (np.zeros((5, 16)), np.zeros((5, 3, 4)), np.zeros((5, 2, 2))):
         assert side_of(task, (stage, batch._replace(inputs={"image": images}))) == 0
     assert side_of(task, (stage, batch._replace(inputs={"other": np.zeros((5, 16))}))) == 0

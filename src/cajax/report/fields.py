@@ -16,21 +16,21 @@ def side_of(task: Task, test: tuple[Stage, Batch]) -> int:
     """Return the side of the square images that a task shows, 0 where it shows none."""
     if not task.attacked or task.attacked not in test[1].inputs:
         return 0
-    images = np.asarray(test[1].inputs[task.attacked])
-    pixels = int(np.prod(images.shape[1:]))
-    side = round(np.sqrt(pixels))
-    return side if side >= 3 and side * side == pixels else 0
+    shape = np.shape(test[1].inputs[task.attacked])
+    return shape[1] if len(shape) == 3 and shape[1] == shape[2] >= 3 else 0
 
 
 def fields(before: Model, after: Model, pixels: int) -> dict[str, np.ndarray]:
     """Return population → what training added to its input from each pixel [pixel, cell], in µS.
 
-    Excitatory less inhibitory weights, summed over all synapses of a cell, of every graded projection from as many
-    cells as there are pixels.
+    Excitatory less inhibitory weights, summed over all synapses of a cell, of every graded projection from the
+    receptors: as many cells as there are pixels, which nothing projects to.
     """
     found: dict[str, np.ndarray] = {}
-    for c in after.structure.connections:
-        if c.events is not None or len(c.pre) != pixels or "e" not in c.fields:
+    ends = [c.name.partition(".")[0].split("->") for c in after.structure.connections]
+    reached = {post for _, post in ends}
+    for c, (pre, _) in zip(after.structure.connections, ends, strict=True):
+        if c.events is not None or len(c.pre) != pixels or pre in reached or "e" not in c.fields:
             continue
         change = np.asarray(after.params[c.weight], float) - np.asarray(before.params[c.weight], float)
         if change.size == 1:

@@ -59,7 +59,7 @@ class Evidence(Task):
     response: float = 20.0
     shorter: float = 200.0
     short_steps: int = 0
-    steps: int = 400
+    steps: int = 900
     input_weight: float = 1.2e-2
     recurrent_weight: float = 1e-4
     output_weight: float = 1e-3
@@ -148,7 +148,7 @@ class Evidence(Task):
         return Stage(f"{length:g} ms", steps, length + self.response, enough=enough)
 
     def stages(self) -> tuple[Stage, ...]:
-        last = self.stage(self.length, self.steps, reached(1.0, 0.01, 40))
+        last = self.stage(self.length, self.steps, reached(1.0, 0.004, 60))
         if not self.short_steps:
             return (last,)
         return (self.stage(self.shorter, self.short_steps), last)

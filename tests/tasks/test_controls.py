@@ -1,6 +1,7 @@
 """The controls: they learn what they can, have the size they should, and are trained as long."""
 
 import json
+import signal
 
 import jax
 import numpy as np
@@ -67,6 +68,23 @@ def test_controls_are_trained_once_and_kept(tmp_path, kind, names):
     assert json.loads((tmp_path / "controls.json").read_text()) == found
     said.clear()
     assert controls(task, learned, tmp_path, said.append, all_of_them=False) == found and not said
+
+
+class Stopped(Seen):
+    """Its user presses Ctrl-C at a step of the first control."""
+
+    def trials(self, stage, step):
+        if step == 20:
+            signal.raise_signal(signal.SIGINT)
+        return super().trials(stage, step)
+
+
+def test_an_interrupted_control_does_not_count(tmp_path):
+    task = Stopped()
+    before = task.network()
+    with pytest.raises(job.Interrupted, match="control"):
+        controls(task, job.Learned(before, before, (200,), 1.0), tmp_path, lambda text: None, False)
+    assert not (tmp_path / "controls.json").exists()
 
 
 def test_controls_of_neurons_go_through_the_same_stages(tmp_path):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..train import Free, accuracy, cross_entropy, fit, read_json, unbounded, write_json
-from .job import Learned, Say, learn, score, write_arrays
+from .job import Interrupted, Learned, Say, learn, score, write_arrays
 from .task import Batch, Stage, Task, rng
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -199,9 +199,11 @@ def _fitted(task: Task, net: Any, stages: list[tuple[Stage, int]], shown: Any, r
         def batches(step: int, stage: Stage = stage) -> tuple[np.ndarray, np.ndarray]:
             return shown(task.trials(stage, step), stage)
 
-        net, _ = fit(
+        net, history = fit(
             _loss, net, Free({"*": unbounded()}), adam, steps, batches=batches, has_aux=True, progress=False
         )
+        if history.stopped == "interrupted":
+            raise Interrupted(f"stopped in a control of {task.name}")
     return net
 
 

@@ -4,8 +4,9 @@ PYTHON ?= python3
 TASK ?= digits
 ARGS ?=
 
-# Compiling dominates the tests; a file stays on one worker, so that its tests share what was compiled.
-PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile
+# Compiling dominates the tests; a file stays on one worker, so that its tests share what was compiled. Files keep their
+# order: by their numbers of tests, as is the default, the slowest few tests would come last, on one core.
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.tasks.match import Match
+from cajax.tasks.match import Match, balanced
 from cajax.train import fit
 
 TINY = Match(
@@ -61,6 +61,21 @@ def test_the_network_is_made_of_what_it_says(model):
     assert covered["excitatory.hh"] == 15 and covered["inhibitory.hh"] == 6
     more = TINY.free().count(model) - TINY.but(membranes=False).free().count(model)
     assert more == 3 * 3 * 7
+
+
+def test_every_cell_gives_and_receives_as_much_as_any_other(model):
+    drawn = np.random.default_rng(0).lognormal(0.0, 1.5, (7, 4))
+    even = balanced(drawn)
+    np.testing.assert_allclose(even.mean(axis=0), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(even.mean(axis=1), 1.0, rtol=1e-6)
+    # Scaled by rows and columns, nothing else: the ratios within every square of four stay.
+    np.testing.assert_allclose(
+        even[1:, 1:] * even[:1, :1] / (even[1:, :1] * even[:1, 1:]),
+        drawn[1:, 1:] * drawn[:1, :1] / (drawn[1:, :1] * drawn[:1, 1:]),
+        rtol=1e-9,
+    )
+    weight = np.asarray(model.params["excitatory->excitatory.slow.weight"]).reshape(5, 5)
+    np.testing.assert_allclose(weight.sum(axis=0), TINY.recurrent_weight, rtol=1e-5)
 
 
 def test_the_point_control_has_cells_of_the_same_area_and_as_many_synapses(model):
@@ -126,15 +141,15 @@ def test_the_signal_is_what_was_shown():
 
 
 def test_training_moves_every_parameter_and_lowers_the_loss(model):
-    stage, free = TINY.stages()[0], TINY.free()
-    task = TINY.but(rate=1e-4, membrane_rate=1e-4)
+    task = TINY.but(steps=6, output_rate=0.02)
+    stage, free = task.stages()[0], task.free()
     batch = task.trials(stage, 0)
     trained, history = fit(
         lambda m: task.loss(m, batch, stage),
         model,
         free,
         task.optimizer(stage),
-        6,
+        stage.steps,
         has_aux=True,
         progress=False,
     )

@@ -27,11 +27,24 @@ REST = -65.0  # mV, of the cells that only leak
 BIN = 10.0  # ms, of `signal`
 DRIVE = 0.1  # nA, the current of a stimulus: brings its cell from rest to +15 mV
 
-LATER = 0.2  # of the readouts' rate, after the first stage
+LATER = 0.5  # of the readouts' rate, after the first stage
+ANNEALED = 0.05  # of every rate, at the last step of a stage: few trials a step never let a larger one rest
 EPS = 3e-4  # a gradient entry well below this moves its parameter little; the norm of all is clipped to 1
 
 # What a random generator is for: no test trial is ever drawn like a training trial.
 _NETWORK, _TRAIN, _CHECK, _TEST = range(4)
+
+
+def balanced(weight: np.ndarray, rounds: int = 50) -> np.ndarray:
+    """Return weights [pre, post] of mean 1 of which every cell gives, and every cell receives, the same sum.
+
+    Rows and columns are scaled in turn (Sinkhorn & Knopp 1967, Pacific Journal of Mathematics 21:343). Else a stimulus
+    with strong weights wakes most cells, which then are silent about which stimulus it was, and a weak one wakes none.
+    """
+    for _ in range(rounds):
+        weight = weight / weight.mean(axis=1, keepdims=True)
+        weight = weight / weight.mean(axis=0, keepdims=True)
+    return weight
 
 
 @dataclass(frozen=True)
@@ -45,13 +58,14 @@ class Match(Task):
     steps at most and ends when accuracy and loss of its last `over` steps are good: 0.95 and 0.65, as published, and in
     the last stage `goal` and `last_loss`.
 
-    Weights in µS are the means of log-normal distributions, decays in 1/ms where all synapses of a projection start.
-    `rate` and `membrane_rate` are Adam's for synapses and membranes inside the network, `output_rate` for the readouts
-    (in the first stage; a fifth of it later). `logit` (mV) of a readout's voltage count as one in the answer.
+    Weights in µS are what a cell receives by a projection in all, in log-normal shares; decays in 1/ms where all
+    synapses of a projection start. `rate` and `membrane_rate` are Adam's for synapses and membranes inside the network,
+    `output_rate` for the weights onto the readouts (in the first stage; half of it later); all sink to a twentieth in
+    the course of a stage. `logit` (mV) of a readout's voltage count as one in the answer.
     """
 
     batch: int = 16
-    excitatory: int = 40
+    excitatory: int = 80
     inhibitory: int = 10
     dt: float = 0.2
     onset: float = 10.0
@@ -60,21 +74,21 @@ class Match(Task):
     shortest: float = 50.0
     longest: float = 550.0
     growth: float = 100.0
-    steps: int = 150
+    steps: int = 200
     over: int = 15
     goal: float = 0.998
     last_loss: float = 0.1
-    input_weight: float = 1.2e-3
-    recurrent_weight: float = 1.6e-4
-    relay_weight: float = 5e-5
-    inhibitory_weight: float = 1e-3
-    output_weight: float = 3e-5
-    memory_decay: float = 0.003
+    input_weight: float = 2.4e-3
+    recurrent_weight: float = 6.4e-3
+    relay_weight: float = 2e-3
+    inhibitory_weight: float = 1e-2
+    output_weight: float = 1.2e-3
+    memory_decay: float = 0.002
     inhibitory_decay: float = 0.03
     output_decay: float = 0.02
     logit: float = 0.5
-    rate: float = 0.001
-    membrane_rate: float = 0.001
+    rate: float = 0.0001
+    membrane_rate: float = 0.0001
     output_rate: float = 0.1
     tested: int = 1000
 
@@ -141,21 +155,22 @@ class Match(Task):
         gen = rng(self.seed, _NETWORK)
         size = {p.name: p.size for p in net.populations}
         basal, apical = ("soma", "soma") if self.point else ("basal", "apical")
-        # The receptors are silent at rest, which the usual slope would not let them be.
+        # Receptors are silent at rest, and readouts deaf to it, which the usual slope would not let them be.
         stimulus = Graded(e=0.0, k=0.1, threshold=-50.0, slope=2.0)
-        for pre, post, name, synapse, at, mean, spread in (
+        spikes = Graded(k=self.output_decay, slope=4.0)
+        for pre, post, name, synapse, at, total, spread in (
             ("stimuli", "excitatory", "input", stimulus, basal, self.input_weight, 0.6),
             ("stimuli", "inhibitory", "input", stimulus, basal, self.input_weight, 0.6),
-            ("excitatory", "excitatory", "slow", Graded(k=self.memory_decay), apical, self.recurrent_weight, 1.0),
+            ("excitatory", "excitatory", "slow", Graded(k=self.memory_decay), apical, self.recurrent_weight, 1.5),
             ("excitatory", "inhibitory", "fast", Graded(k=0.1), basal, self.relay_weight, 1.0),
             (
                 "inhibitory", "excitatory", "inh", Graded(e=-80.0, k=self.inhibitory_decay),
                 basal, self.inhibitory_weight, 1.0,
             ),
             # Nearly equal: a random preference for one answer would have to be unlearned first.
-            ("excitatory", "readouts", "exc", Graded(k=self.output_decay), "soma", self.output_weight, 0.1),
+            ("excitatory", "readouts", "exc", spikes, "soma", self.output_weight, 0.1),
         ):  # fmt: skip
-            weight = mean * gen.lognormal(-0.5 * spread**2, spread, (size[pre], size[post]))
+            weight = total / size[pre] * balanced(gen.lognormal(0.0, spread, (size[pre], size[post])))
             net = net.connect(pre, post, synapse, at=at, weight=weight, name=name)
         return net
 
@@ -188,20 +203,25 @@ class Match(Task):
         return reached(self.goal, self.last_loss, self.over) if last else reached(0.95, 0.65, self.over)
 
     def optimizer(self, stage: Stage) -> Any:
-        """Adam: quick for the readouts, slow within the network.
+        """Adam: quick for the readouts, slow within the network, each clipped by itself.
 
         What the cells do already tells the answer, mixed with much else. Where they change as quickly as the readouts
-        learn to read them, the difference is lost before it is found, and with it every gradient.
+        learn to read them, the difference is lost before it is found, and with it every gradient. And the gradient
+        through spikes is at times hundreds of times the readouts': clipped together, it would silence theirs.
         """
         import optax
 
         # Adam makes equally large steps of the smallest gradients; `eps` lets what is learned rest.
+        def adam(rate: float) -> Any:
+            annealed = optax.cosine_decay_schedule(rate, stage.steps, ANNEALED)
+            return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(annealed, eps=EPS))
+
         # A first step of a fresh Adam is a full one in every direction: what was learned before would not survive it.
         output = self.output_rate * (1.0 if stage.delay[0] <= self.shortest else LATER)
-        rules = {"*": optax.adam(self.rate, eps=EPS), "*->readouts.*": optax.adam(output, eps=EPS)}
+        rules = {"*": adam(self.rate), "*->readouts.*.weight": adam(output)}
         if self.membranes:
-            rules["*.hh.*"] = optax.adam(self.membrane_rate, eps=EPS)
-        return optax.chain(optax.clip_by_global_norm(1.0), by_glob(rules))
+            rules["*.hh.*"] = adam(self.membrane_rate)
+        return by_glob(rules)
 
     # Trials
 

@@ -23,6 +23,13 @@ def running_mean(x: Any, width: int) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def _lines(what: str, width: int) -> str:
+    """Say what a curve is whose line is a running mean of this width."""
+    return (
+        f"Every {what} (line)" if width == 1 else f"Every {what} (faint), the mean of the last {width} (line)"
+    )
+
+
 def _borders(stages: tuple[StageRun, ...]) -> list[int]:
     """Return the step at which each stage starts, and the last step of all."""
     return [0, *np.cumsum([s.steps for s in stages]).tolist()]
@@ -90,8 +97,7 @@ def losses(run: Run) -> Picture | None:
     alt = f"Loss against training step, ending at {end:.3g} after {len(values)} steps"
     return Picture(
         plot.svg(figure, "losses", alt),
-        f"<b>Loss.</b> Every step (faint), the mean of the last {width} steps (line) and the loss on trials that are "
-        f"neither trained on nor tested (dots). {stages}",
+        f"<b>Loss.</b> {_lines('step', width)}, and trials that are neither trained on nor tested (dots). {stages}",
     )
 
 
@@ -116,8 +122,8 @@ def accuracies(run: Run) -> Picture | None:
     alt = f"Accuracy against training step; the best check is {percent(float(best))}"
     return Picture(
         plot.svg(figure, "accuracies", alt),
-        f"<b>Accuracy by step.</b> Batches (faint), the mean of the last {width} of them (line), and the trials kept "
-        f"out of training (dots; the best is {percent(float(best))}). The dashed line is the test at the end.",
+        f"<b>Accuracy by step.</b> {_lines('batch', width)}, and the trials kept out of training (dots; the best is "
+        f"{percent(float(best))}). The dashed line is the test at the end.",
     )
 
 

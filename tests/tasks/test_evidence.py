@@ -96,7 +96,7 @@ def test_answers_signals_and_phases(model, stage):
     np.testing.assert_allclose(signal[:, 0, 0], batch.inputs["x"][:, :10].mean(axis=1), rtol=1e-5)
     np.testing.assert_array_equal(signal[:, 2], 0.0)
     assert SMALL.phases(batch.inputs, stage) == {"evidence": (0.0, 20.0), "answer": (20.0, 24.0)}
-    assert [s.t1 for s in SMALL.but(short_steps=1, shorter=10.0).stages()] == [14.0, 24.0]
+    assert [s.t1 for s in SMALL.stages()] == [24.0]
     marks = SMALL.marks(np.zeros((4, 2)), batch, stage)
     assert set(marks) == {"mean of the whole input", "mean of its last 50 ms"}
 

@@ -18,13 +18,14 @@ from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, bernoulli
 from ..protocol import Current
 from ..simulate import Solution, simulate
-from ..train import bounded, by_glob, positive, reached, scale_by_norm_power
+from ..train import bounded, by_glob, positive, scale_by_norm_power
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
 
 REST = -65.0
 PUBLISHED = {"spread": 0.2, "tau": 31.8}
 """Mean .005, white noise of .05 in steps of .025 ms through a 5 Hz low-pass: as noise in units of the mean, and ms."""
+ANNEALED = 0.02  # of the rate, at the last step of a stage
 
 
 def wandering(gen: np.random.Generator, count: int, samples: int, step: float, tau: float) -> np.ndarray:
@@ -44,7 +45,8 @@ class Evidence(Task):
 
     The current is Ornstein–Uhlenbeck noise of `std` nA and `tau` ms around ± `mean`, strong enough that a glance does
     not do: averaging the last 50 ms gives nine answers in ten, averaging all of it practically every one. Synapses
-    release at high voltages only, so they count spikes; they forget with `k` (1/ms), which is trained.
+    release at high voltages only, so they count spikes; they forget with `k` (1/ms), which is trained. What the input
+    cells release lasts some 1 / `input_k` ms.
     """
 
     batch: int = 32
@@ -57,14 +59,13 @@ class Evidence(Task):
     sample: float = 1.0
     length: float = 500.0
     response: float = 20.0
-    shorter: float = 200.0
-    short_steps: int = 0
-    steps: int = 900
+    steps: int = 500
     input_weight: float = 1.2e-2
     recurrent_weight: float = 1e-4
     output_weight: float = 1e-3
     probability: float = 0.2
     k: float = 0.002
+    input_k: float = 0.02
     scale: float = 0.3
     rate: float = 0.05
     inner: float = 0.1
@@ -95,24 +96,23 @@ class Evidence(Task):
     }
 
     def __post_init__(self) -> None:
-        lengths = (self.length, self.shorter, 10.0)
+        lengths = (self.length, 10.0)
         if not self.sample > 0 or any(abs(x / self.sample - round(x / self.sample)) > 1e-6 for x in lengths):
             raise ParameterError(
-                f"evidence: sample = {self.sample:g} ms does not go into {self.length:g}, {self.shorter:g} and 10 ms; "
-                "take 1, 2 or 5"
+                f"evidence: sample = {self.sample:g} ms does not go into {self.length:g} and 10 ms; take 1, 2 or 5"
             )
 
     def network(self) -> Model:
         gen = rng(self.seed, 0)
         cell = Cell(self.shapes()["excitatory"][0]).paint("all", hh=HH())
-        eye = Cell(cylinder(20.0, 10.0), v0=REST).paint("all", leak=Leak(g=1e-3, e=REST))
-        leak = eye
+        passive = Cell(cylinder(20.0, 10.0), v0=REST).paint("all", leak=Leak(g=1e-3, e=REST))
         basal, apical = ("soma", "soma") if self.point else ("basal", "apical")
-        net = Network().add("input", eye, 2).add("excitatory", cell, self.excitatory)
-        net = net.add("inhibitory", cell, self.inhibitory).add("readouts", leak, 2)
+        net = Network().add("input", passive, 2).add("excitatory", cell, self.excitatory)
+        net = net.add("inhibitory", cell, self.inhibitory).add("readouts", passive, 2)
         cells = {"excitatory": self.excitatory, "inhibitory": self.inhibitory}
-        # The input cells are graded: half open at rest, nearly linear in the current.
-        see = Graded(e=0.0, k=1.0, threshold=REST, slope=4.0)
+        # The input cells are graded: half open at rest, nearly linear in the current, and slow: they average the noise
+        # before the threshold of the spikes, which would tell little more than its sign.
+        see = Graded(e=0.0, k=self.input_k, threshold=REST, slope=4.0)
         for name, count in cells.items():
             w = self.input_weight * gen.lognormal(0.0, 0.5, (2, count))
             net = net.connect("input", name, see, at=basal, weight=w, name="see")
@@ -143,21 +143,14 @@ class Evidence(Task):
         cell = point_of(whole) if self.point else whole
         return {"excitatory": (cell,), "inhibitory": (cell,)}
 
-    def stage(self, length: float, steps: int = 0, enough: Any = None) -> Stage:
-        """Return the stage of trials whose current lasts `length` ms."""
-        return Stage(f"{length:g} ms", steps, length + self.response, enough=enough)
-
     def stages(self) -> tuple[Stage, ...]:
-        last = self.stage(self.length, self.steps, reached(1.0, 0.004, 60))
-        if not self.short_steps:
-            return (last,)
-        return (self.stage(self.shorter, self.short_steps), last)
+        return (Stage(f"{self.length:g} ms", self.steps, self.length + self.response),)
 
     def optimizer(self, stage: Stage) -> Any:
         import optax
 
         def tamed(rate: float) -> Any:
-            adam = optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), 0.1), b2=0.99)
+            adam = optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), ANNEALED), b2=0.99)
             return optax.chain(scale_by_norm_power(self.beta), optax.clip_by_global_norm(1.0), adam)
 
         # What lies behind half a second of spikes has a large gradient of much noise: it moves slowly, and has a norm
@@ -179,14 +172,14 @@ class Evidence(Task):
         return self.drawn(self.batch, stage, 1, round(stage.t1), step)
 
     def tests(self) -> Mapping[str, tuple[Stage, Batch]]:
-        stage = self.stage(self.length)
+        (stage,) = self.stages()
         return {
             "noise that needs integration": (stage, self.drawn(self.tested, stage, 2)),
             "published noise": (stage, self.drawn(self.tested, stage, 3, **PUBLISHED)),
         }
 
     def checks(self) -> tuple[Stage, Batch]:
-        stage = self.stage(self.length)
+        (stage,) = self.stages()
         return stage, self.drawn(4 * self.batch, stage, 4)
 
     def run(self, model: Model, inputs: dict[str, Any], stage: Stage, record: Mapping[str, Any]) -> Solution:

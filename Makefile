@@ -10,7 +10,8 @@ PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-r
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
+# Python compiles what it imports; pip would compile everything.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-compile -c constraints.txt
 # The build tools are in .venv and the objects stay in build/, so that a rebuild takes seconds. CMake remembers a missing
 # compiler for ever; forget that, for it may have been installed since.
 PACKAGE = @if grep -qs 'CMAKE_CXX_COMPILER.*NOTFOUND' build/make/CMakeCache.txt; then rm -rf build/make; fi; \

@@ -1,12 +1,23 @@
-"""Small models that many tests share, and the shape that every error of a user has."""
+"""Small models that many tests share, the shape that every error of a user has, and a `jit` for one run."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+import jax
 import pytest
 
 import cajax as cx
 from cajax.mech import Graded, Kd, Leak
+
+# Optimising a program that runs once takes longer than running it.
+quick_jit = partial(
+    jax.jit,
+    compiler_options={
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    },
+)
 
 
 def one_line(excinfo: pytest.ExceptionInfo[Any]) -> str:

@@ -7,6 +7,11 @@ ARGS ?=
 # Compiling dominates the tests; a file stays on one worker, so that its tests share what was compiled. Files keep their
 # order: by their numbers of tests, as is the default, the slowest few tests would come last, on one core.
 PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Most programs of the tests run once: not optimised, they take half the time in all. What must hold of optimised ones
+# too (bits, gradients, orders of convergence, training) is tested first as users get it, unless ARGS chooses tests;
+# test-all tests everything so.
+PLAIN := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+OPTIMISED := laws/test_gradients.py laws/test_invariance.py laws/test_convergence.py train/test_fit.py tasks/test_reading.py
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +40,8 @@ train: $(VENV)/.train $(VENV)/.package ## Train the digit classifier (TASK=name 
 	@$(BIN)/cajax train $(TASK) $(ARGS)
 
 test: lint ## Lint, type-check and run the tests
-	@$(BIN)/python $(PYTEST) $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python $(PYTEST) -q $(addprefix tests/,$(OPTIMISED)))
+	@XLA_FLAGS="$(PLAIN) $$XLA_FLAGS" $(BIN)/python $(PYTEST) $(ARGS)
 
 test-all: lint ## The same, with the slow tests
 	@$(BIN)/python $(PYTEST) -m '' $(ARGS)

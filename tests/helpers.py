@@ -1,23 +1,12 @@
-"""Small models that many tests share, the shape that every error of a user has, and a `jit` for one run."""
+"""Small models that many tests share, and the shape that every error of a user has."""
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
-import jax
 import pytest
 
 import cajax as cx
 from cajax.mech import Graded, Kd, Leak
-
-# Optimising a program that runs once takes longer than running it.
-quick_jit = partial(
-    jax.jit,
-    compiler_options={
-        "xla_cpu_use_fusion_emitters": False,
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-    },
-)
 
 
 def one_line(excinfo: pytest.ExceptionInfo[Any]) -> str:

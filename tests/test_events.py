@@ -14,7 +14,7 @@ from cajax import NonFiniteError
 from cajax._errors import ProtocolError
 from cajax.mech import AMPA, HH, STDP, EventSynapse, ExpSyn, FastSigmoid, Gate, Leak, Param, ShortTerm, param
 
-from .helpers import quick_jit, raises
+from .helpers import raises
 
 STEPS = 240
 N = 64
@@ -240,7 +240,7 @@ def slopes(loss: Callable[[Params], jax.Array], params: Params, h: float = 1e-6)
         for s in (1, -1)
     ]
     batch = {k: jnp.stack([m[k] for m in moved]) for k in params}
-    values = np.asarray(quick_jit(jax.vmap(loss))(batch)).reshape(-1, 2)
+    values = np.asarray(jax.jit(jax.vmap(loss))(batch)).reshape(-1, 2)
     numeric = dict(zip(params, (values[:, 0] - values[:, 1]) / (2 * h), strict=True))
     gradient = jax.jit(jax.grad(loss))(params)
     return {k: float(jnp.vdot(gradient[k], way[k])) for k in params}, numeric

@@ -12,7 +12,7 @@ import cajax as cx
 from cajax._errors import ParameterError
 from cajax.mech import HH, ExpSyn, GapJunction, Leak
 
-from .helpers import quick_jit, raises
+from .helpers import raises
 
 G, E, DT = 3e-4, -65.0, 0.1
 PATH = "a->b.gapjunction.weight"
@@ -132,7 +132,7 @@ def test_gradients_of_junctions_and_of_what_they_join():
         k: jnp.stack([p + s * h * way[k] * (k == n) for n in names for s in (1, -1)])
         for k, p in params.items()
     }
-    values = np.asarray(quick_jit(jax.vmap(end))(moved)).reshape(-1, 2)
+    values = np.asarray(jax.jit(jax.vmap(end))(moved)).reshape(-1, 2)
     gradient = jax.jit(jax.grad(end))(params)
     reverse = [float(jnp.vdot(gradient[n], way[n])) for n in names]
     np.testing.assert_allclose(reverse, (values[:, 0] - values[:, 1]) / (2 * h), rtol=1e-6)

@@ -9,7 +9,6 @@ import pytest
 
 import cajax as cx
 
-from ..helpers import quick_jit
 from .random_models import noise, random_cell, random_network
 
 Params = dict[str, jax.Array]
@@ -56,7 +55,7 @@ def central_differences(
     scales = step * 0.5 ** np.arange(3)
     moves = np.concatenate([scales, -scales])
     batch = {k: jnp.stack([p + h * t[k] for t in tangents for h in moves]) for k, p in params.items()}
-    values = np.asarray(quick_jit(jax.vmap(loss))(batch)).reshape(len(tangents), 2, 3)
+    values = np.asarray(jax.jit(jax.vmap(loss))(batch)).reshape(len(tangents), 2, 3)
     d = (values[:, 0] - values[:, 1]) / (2 * scales)
     d = (4 * d[:, 1:] - d[:, :-1]) / 3  # error h⁴
     return (16 * d[:, 1] - d[:, 0]) / 15  # error h⁶
@@ -84,7 +83,7 @@ def check_forward_mode(loss: Callable[[Params], jax.Array], params: Params, seed
     gradient = jax.jit(jax.grad(loss))(params)
     reverse = [sum(float(jnp.vdot(gradient[k], t[k])) for k in t) for t in tangents]
     stacked = {k: jnp.stack([t[k] for t in tangents]) for k in params}
-    forward = quick_jit(jax.vmap(lambda t: jax.jvp(loss, (params,), (t,))[1]))(stacked)
+    forward = jax.jit(jax.vmap(lambda t: jax.jvp(loss, (params,), (t,))[1]))(stacked)
     error = np.abs(np.asarray(forward) - reverse).max() / np.abs(reverse).max()
     print(f"\njvp = vjp: largest difference {error:.1e} of the largest derivative")
     np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-13 * np.abs(reverse).max())

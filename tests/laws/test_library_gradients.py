@@ -40,8 +40,6 @@ from cajax.mech import (
     reading,
 )
 
-from ..helpers import quick_jit
-
 Params = dict[str, jax.Array]
 Comparison = dict[str, tuple[float, float, float]]
 """Parameter → gradient, central difference, and the noise of that; all per relative change of the parameter."""
@@ -74,6 +72,13 @@ VALUES: dict[str, dict[str, Any]] = {
     "plasticity.TripletSTDP": {"a3_plus": 0.3, "a2_minus": 0.2},
     "point.LIF": {"refractory": 2.02},
     "synapses.GABAB": {"bound": 0.5, "k2": 0.05, "kd": 1e-3},
+}
+
+# Optimising the compiled code takes longer than running it.
+QUICK = {
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
 }
 
 
@@ -133,7 +138,7 @@ def compared(loss: Loss, params: Params, of: dict[str, type]) -> dict[str, Compa
     for k, p in params.items():
         moves = np.concatenate([scales * (step * size[k] if name == k else 0.0) for name in params])
         batch[k] = p + jnp.asarray(moves)
-    values, gradients = quick_jit(jax.vmap(jax.value_and_grad(loss)))(batch)
+    values, gradients = jax.jit(jax.vmap(jax.value_and_grad(loss)), compiler_options=QUICK)(batch)
     rows = np.asarray(values).reshape(len(params), len(scales))
     d = (rows[:, 1::2] - rows[:, 2::2]) / (2 * step * scales[1::2])
     d = (4 * d[:, 1:] - d[:, :-1]) / 3  # error h⁴

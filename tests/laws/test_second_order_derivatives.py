@@ -11,8 +11,6 @@ import pytest
 import cajax as cx
 from cajax.mech import HH, Graded, Leak
 
-from ..helpers import quick_jit
-
 Params = dict[str, jax.Array]
 Loss = Callable[[Params], jax.Array]
 ADJOINTS = {
@@ -73,7 +71,7 @@ def differences(
     function: Callable[[Params], Params], params: Params, along: Params, h: float = 1e-3
 ) -> Params:
     """The derivative of a tree of arrays along a direction: central differences, extrapolated to order h⁴."""
-    compiled = quick_jit(lambda s: function({k: p + s * along[k] for k, p in params.items()}))
+    compiled = jax.jit(lambda s: function({k: p + s * along[k] for k, p in params.items()}))
 
     def central(h: float) -> Params:
         return jax.tree.map(lambda up, down: (up - down) / (2 * h), compiled(h), compiled(-h))
@@ -122,7 +120,7 @@ def test_hessian_vector_products_equal_differences_of_the_gradient(
 ) -> None:
     run, params = MODELS[name](ADJOINTS[adjoint])
     loss, along = mean_square(run), direction(params)
-    found = quick_jit(products(loss, along)[order])(params)
+    found = jax.jit(products(loss, along)[order])(params)
     close(found, differences(jax.grad(loss), params, along), 1e-6, f"{name}, {adjoint}, {order}")
 
 
@@ -135,7 +133,7 @@ def test_a_second_derivative_in_forward_mode_only(name: str) -> None:
     def slope(p: Params) -> jax.Array:
         return jax.jvp(loss, (p,), (along,))[1]
 
-    curvature = quick_jit(lambda p: jax.jvp(slope, (p,), (along,))[1])(params)
+    curvature = jax.jit(lambda p: jax.jvp(slope, (p,), (along,))[1])(params)
     expected = differences(lambda p: {"": slope(p)}, params, along)
     close({"": curvature}, expected, 1e-6, f"{name}, jvp of jvp")
 
@@ -145,10 +143,10 @@ def test_sensitivities_over_time_in_forward_mode(name: str) -> None:
     """The derivative of every recorded sample, in one forward run, equals central differences and reverse mode."""
     run, params = MODELS[name](cx.Checkpointed())
     along = direction(params, 2)
-    found = quick_jit(lambda p: jax.jvp(run, (p,), (along,))[1])(params)
+    found = jax.jit(lambda p: jax.jvp(run, (p,), (along,))[1])(params)
     close({"": found}, differences(lambda p: {"": run(p)}, params, along), 1e-6, f"{name}, sensitivities")
     weights = jnp.asarray(np.random.default_rng(3).normal(size=found.shape))
-    back = quick_jit(jax.grad(lambda p: jnp.vdot(run(p), weights)))(params)
+    back = jax.jit(jax.grad(lambda p: jnp.vdot(run(p), weights)))(params)
     reverse = sum(float(jnp.vdot(back[k], along[k])) for k in along)
     assert float(jnp.vdot(found, weights)) == pytest.approx(reverse, rel=1e-11)
 
@@ -159,7 +157,7 @@ def test_the_hessian_is_symmetric(name: str) -> None:
     run, params = MODELS[name](cx.Checkpointed())
     loss = mean_square(run)
     paths = [k for k, p in params.items() if p.ndim == 0]
-    times = quick_jit(lambda t: jax.jvp(jax.grad(loss), (params,), (t,))[1])
+    times = jax.jit(lambda t: jax.jvp(jax.grad(loss), (params,), (t,))[1])
     zero = jax.tree.map(jnp.zeros_like, params)
     hessian = np.array([[float(times(zero | {k: params[k]})[m] * params[m]) for m in paths] for k in paths])
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-9, atol=1e-11 * np.abs(hessian).max())

@@ -11,7 +11,7 @@ import pytest
 import cajax as cx
 from cajax.mech import LIF, STDP, ExpSyn, Leak, Plasticity, RewardSTDP, TripletSTDP
 
-from ..helpers import quick_jit, raises
+from ..helpers import raises
 
 WEIGHT = 1e-9  # far too weak to drive anything: the spikes of both sides are given
 DT = 0.1
@@ -188,7 +188,7 @@ def test_rules_are_trainable(rule):
     moved = {
         k: jnp.stack([v * (1 + s * h * (k == n)) for n in names for s in (1, -1)]) for k, v in params.items()
     }
-    values = np.asarray(quick_jit(jax.vmap(loss))(moved)).reshape(-1, 2)
+    values = np.asarray(jax.jit(jax.vmap(loss))(moved)).reshape(-1, 2)
     gradient = jax.grad(loss)(params)
     for name, (a, b) in zip(names, values, strict=True):
         assert float(gradient[name] * params[name]) == pytest.approx((a - b) / (2 * h), rel=1e-5, abs=1e-9), (

@@ -136,11 +136,11 @@ def controls(run: Run) -> tuple[list[Picture], str]:
         "parameters, as far as the kind of model allows; the dashed line is the network."
     )
     pictures = [Picture(plot.svg(figure, "controls", alt), caption)]
-    pictures += _against_parameters(rows, tests[0])
+    pictures += _against_time(rows, tests[0])
     return pictures, _table(rows, tests)
 
 
-def _against_parameters(rows: Sequence[dict[str, Any]], test: str) -> list[Picture]:
+def _against_time(rows: Sequence[dict[str, Any]], test: str) -> list[Picture]:
     """Draw the accuracy against the training time of those that have both."""
     known = [
         (str(r.get("name", "?")), r["seconds"], 100 * _share(r.get("tests", {}).get(test)))
@@ -165,7 +165,8 @@ def _against_parameters(rows: Sequence[dict[str, Any]], test: str) -> list[Pictu
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, columnspacing=1.0, handletextpad=0.3)
     plot.bare(ax)
     alt = "Accuracy against training time of the network and its controls"
-    caption = "<b>What it takes.</b> Accuracy against the wall time of training, on a logarithmic axis."
+    axis = ", on a logarithmic axis" if ax.get_xscale() == "log" else ""
+    caption = f"<b>What it takes.</b> Accuracy against the wall time of training{axis}."
     return [Picture(plot.svg(figure, "cost", alt), caption)]
 
 

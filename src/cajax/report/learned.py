@@ -195,7 +195,7 @@ def parameter_table(task: Task, before: Model, after: Model) -> str:
             f"<code>{words(r.path)}</code><br><small>{_signs(r.bounds)} {_unit(r.unit)}</small>",
             f"{r.count:,}",
             _signs(_three(r.value)),
-            _signs(r.change or "–"),
+            _signs(r.change or "–").replace(" %", "&nbsp;%"),
         ]
         for r in found.rows
     ]

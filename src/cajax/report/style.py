@@ -46,9 +46,9 @@ figcaption{font-size:.86rem;line-height:1.45;margin-top:.4rem;max-width:44rem}
 table{border-collapse:collapse;font-size:.88rem;margin:.9rem 0;font-variant-numeric:tabular-nums}
 .said{font-size:.86rem;margin:1.4rem 0 -.4rem}
 th,td{text-align:left;vertical-align:top;padding:.28rem 1.1rem .28rem 0;border-bottom:1px solid var(--line)}
-td:first-child{white-space:nowrap}th{font-weight:600;border-bottom-color:var(--muted);white-space:nowrap}
+td:first-child{white-space:nowrap}th{font-weight:600;border-bottom-color:var(--muted);vertical-align:bottom}
 .dense table{font-size:.82rem}.dense td,.dense th{padding-right:.8rem}.dense code{font-size:.78rem}
-.n{text-align:right;white-space:nowrap}
+.n{text-align:right}td.n{white-space:nowrap}.dense td.n{white-space:normal}
 code,pre{font:.85rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 td code{white-space:nowrap}.about td code{white-space:normal;overflow-wrap:anywhere}sup{line-height:0}
 pre{overflow-x:auto;padding:.7rem .9rem;border:1px solid var(--line);border-radius:4px}

@@ -39,6 +39,20 @@ def test_the_whole_input_tells_what_its_end_does_not():
     assert abs(inner.std(axis=1).mean() / task.mean - PUBLISHED["spread"]) < 0.05
 
 
+def test_slow_input_synapses_average_the_noise_that_quick_ones_pass_on():
+    """Which receptor's synapses are wider open tells the direction at most moments only where they close slowly."""
+
+    def told(k):
+        task = Evidence(excitatory=1, inhibitory=1, length=200.0, tested=16, input_k=k)
+        model, (stage, batch) = task.network(), task.tests()["noise that needs integration"]
+        gate = {"s": "input->excitatory.see.s"}
+        run = jax.jit(jax.vmap(lambda x: task.run(model, {"x": x}, stage, gate)["s"]))
+        opened = np.asarray(run(batch.inputs["x"]))[:, 250:1000]  # from 50 ms to the end of the current
+        return np.mean((opened[..., 1] > opened[..., 0]) == (batch.labels == 1)[:, None])
+
+    assert told(1.0) < 0.82 and told(Evidence.input_k) > 0.9
+
+
 def test_trials_depend_on_the_step_alone_and_never_meet_the_tests(stage):
     first, again, next_one = (SMALL.trials(stage, k) for k in (3, 3, 4))
     np.testing.assert_array_equal(first.inputs["x"], again.inputs["x"])

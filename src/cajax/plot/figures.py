@@ -127,9 +127,6 @@ def raster(ax: Any, spikes: Sequence[np.ndarray], start: int = 0, color: Any = N
     ax.plot(times, rows, "|", ms=3.0, mew=0.8, color=color, rasterized=many)
 
 
-WIDE = 124  # %, a row of bars with the column of its numbers
-
-
 def bars(
     ax: Any,
     values: Mapping[str, float],
@@ -143,15 +140,16 @@ def bars(
     """
     names, heights = list(values), 100.0 * np.array(list(values.values()), float)
     rows = np.arange(len(names))
+    right = 124  # where the column of numbers ends
     colours = ["C0" if not first or k == 0 else "C7" for k in rows]
     ax.barh(rows, np.nan_to_num(heights), color=colours, height=0.66)
     for row, height in zip(rows, heights, strict=True):
         text = "none" if np.isnan(height) else f"{height:.{digits}f}"
-        ax.text(WIDE, row, text, ha="right", va="center", fontsize=8.5)
+        ax.text(right, row, text, ha="right", va="center", fontsize=8.5)
     if reference is not None and np.isfinite(reference):
         ax.axvline(100.0 * reference, ls="--", lw=1.0, color=colour("xtick.color"), zorder=-1)
     ax.set_yticks(rows, names)
-    ax.set(xlim=(0, WIDE), ylim=(len(names) - 0.4, -0.6), xlabel="accuracy (%)")
+    ax.set(xlim=(0, right), ylim=(len(names) - 0.4, -0.6), xlabel="accuracy (%)")
     ax.set_xticks([0, 25, 50, 75, 100])
     ax.tick_params(axis="y", length=0)
     bare(ax)

@@ -157,11 +157,11 @@ class Evidence(Task):
         # of its own, lest its cliffs drown what the readouts learn.
         return by_glob({"*": tamed(self.inner * self.rate), "*->readouts.*": tamed(self.rate)})
 
-    def drawn(self, count: int, stage: Stage, *where: int, spread: float = 0.0, tau: float = 0.0) -> Batch:
+    def drawn(self, count: int, *where: int, spread: float = 0.0, tau: float = 0.0) -> Batch:
         """Return `count` trials, half of them of each kind; `spread` is the noise in units of the mean."""
         gen = rng(self.seed, *where)
         labels = np.arange(count) % 2
-        samples = round((stage.t1 - self.response) / self.sample)
+        samples = round(self.length / self.sample)
         noise = wandering(gen, count, samples, self.sample, tau or self.tau)
         std = spread * self.mean if spread else self.std
         x = (2 * labels - 1)[:, None] * self.mean + std * noise
@@ -169,18 +169,18 @@ class Evidence(Task):
         return Batch({"x": np.pad(x, ((0, 0), (0, 1))).astype(np.float32)}, labels.astype(np.int32))
 
     def trials(self, stage: Stage, step: int) -> Batch:
-        return self.drawn(self.batch, stage, 1, round(stage.t1), step)
+        return self.drawn(self.batch, 1, round(stage.t1), step)
 
     def tests(self) -> Mapping[str, tuple[Stage, Batch]]:
         (stage,) = self.stages()
         return {
-            "noise that needs integration": (stage, self.drawn(self.tested, stage, 2)),
-            "published noise": (stage, self.drawn(self.tested, stage, 3, **PUBLISHED)),
+            "noise that needs integration": (stage, self.drawn(self.tested, 2)),
+            "published noise": (stage, self.drawn(self.tested, 3, **PUBLISHED)),
         }
 
     def checks(self) -> tuple[Stage, Batch]:
         (stage,) = self.stages()
-        return stage, self.drawn(4 * self.batch, stage, 4)
+        return stage, self.drawn(4 * self.batch, 4)
 
     def run(self, model: Model, inputs: dict[str, Any], stage: Stage, record: Mapping[str, Any]) -> Solution:
         x = inputs["x"]

@@ -4,7 +4,7 @@ import numpy as np
 
 import cajax as cx
 from cajax.mech import Leak, Pool, Reversal
-from cajax.mech.hay2011 import SK, CaHVA, Kv31, NaTs2
+from cajax.mech.library.hay2011 import SK, CaHVA, Kv31, NaTs2
 
 cell = (
     cx.Cell(cx.cylinder(length=20.0, radius=10.0), v0=-70.0, temperature=34.0)  # µm, mV, °C

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax._errors import ParameterError, RegionError, UnitError, UnknownNameError
+from cajax.base.errors import ParameterError, RegionError, UnitError, UnknownNameError
 from cajax.mech import Graded, Kd, Leak, Na
 
 from .helpers import passive, raises

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax._errors import NonFiniteError, ParameterError, ProtocolError, UnknownNameError
+from cajax.base.errors import NonFiniteError, ParameterError, ProtocolError, UnknownNameError
 from cajax.mech import Leak
 from cajax.simulate import describe
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from . import units
-from ._errors import ParameterError, RegionError, unknown
-from .distributions import MEASURED, Along, Each
-from .lower import lower
+from .base import units
+from .base.distributions import MEASURED, Along, Each
+from .base.errors import ParameterError, RegionError, unknown
+from .lower.lower import lower
 from .mech import Channel, Ion
-from .model import Model
+from .model.model import Model
 from .morph import DEFAULT_LABELS, Morphology, Region
-from .recipe import PROPERTIES, Decor, Paint, Population
+from .recipe.recipe import PROPERTIES, Decor, Paint, Population
 
 _FIELDS = tuple(name for name, prop in PROPERTIES.items() if not prop.measured)
 

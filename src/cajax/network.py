@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import ParameterError, unknown
+from .base.errors import ParameterError, unknown
 from .cell import Cell
-from .lower import lower
+from .lower.lower import lower
 from .mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
-from .model import Model
+from .model.model import Model
 from .morph import DEFAULT_LABELS, Location, Region, as_location
-from .recipe import Decor, Paint, Population, Projection, Rule, SpikeSource
+from .recipe.recipe import Decor, Paint, Population, Projection, Rule, SpikeSource
 
 
 def all_to_all() -> Rule:

@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import units
-from ._errors import ParameterError
-from .model import Model, require_model
-from .protocol import Input
+from .base import units
+from .base.errors import ParameterError
+from .engine.step import Method, Staggered, State
+from .inputs.protocol import Input
+from .model.model import Model, require_model
 from .simulate import Solution, simulate
 from .solve import Adjoint, Checkpointed, Direct
 from .solve.loop import COPIES, segments, stored
 from .solve.memory import free_memory
-from .step import Method, Staggered, State
 
 if TYPE_CHECKING:
     from rich.table import Table

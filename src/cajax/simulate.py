@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from . import units
-from ._errors import NonFiniteError, ParameterError, ProtocolError, unknown
-from ._types import Array, Bool, Float
-from .bind import Physics, Place, bind
-from .model import Model, Structure, require_model, soma_of
-from .probe import observers
-from .protocol import Electrode, Input, Trigger
+from .base import units
+from .base.errors import NonFiniteError, ParameterError, ProtocolError, unknown
+from .base.types import Array, Bool, Float
+from .engine.physics import Physics, Place, bind
+from .engine.step import Method, Placed, Staggered, State, advance, initial, start_inputs
+from .inputs.protocol import Electrode, Input, Trigger
+from .inputs.stimuli import Spikes
+from .model.model import Model, Structure, require_model, soma_of
+from .record.probe import observers
 from .solve import Adjoint, Checkpointed, loop
-from .step import Method, Placed, Staggered, State, advance, initial, start_inputs
-from .stimuli import Spikes
 
 
 class Solution(eqx.Module):

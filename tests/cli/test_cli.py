@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 import cajax as cx
-from cajax.cli import main
+from cajax.cli.commands import main
 
 
 class Done(NamedTuple):

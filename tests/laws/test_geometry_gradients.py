@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.bind import bind
+from cajax.engine.physics import bind
 from cajax.mech import HH, Channel, Diffusive, Gate, Leak, Param, Pool, Shells, param
 
 from .random_models import noise, random_morphology

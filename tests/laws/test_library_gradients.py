@@ -35,10 +35,9 @@ from cajax.mech import (
     RewardSTDP,
     Shells,
     Synapse,
-    fohlmeister1997,
-    mainen1996,
     reading,
 )
+from cajax.mech.library import fohlmeister1997, mainen1996
 
 Params = dict[str, jax.Array]
 Comparison = dict[str, tuple[float, float, float]]

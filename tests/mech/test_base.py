@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from cajax import mech
-from cajax._errors import CajaxError, ParameterError, UnknownNameError
+from cajax.base.errors import CajaxError, ParameterError, UnknownNameError
 from cajax.mech import Q10, Channel, Gate, Na, Param, Synapse, param, vtrap
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.mech import (
     AMPA,
     GABAA,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.mech import Q10, Gate, vtrap
 
 TERMS = 60

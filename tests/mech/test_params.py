@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import ParameterError, UnitError, UnknownNameError
+from cajax.base.errors import ParameterError, UnitError, UnknownNameError
 from cajax.mech import Channel, Graded, Na, Param, ParamSpec, param
 
 

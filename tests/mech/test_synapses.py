@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.mech import AMPA, GABAA, GABAB, NMDA, Alpha, Exp2Syn, ExpSyn, Graded, Rate, ShortTerm
 
 from ..helpers import one_line

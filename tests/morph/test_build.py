@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cajax._errors import MorphologyError, UnitError
+from cajax.base.errors import MorphologyError, UnitError
 from cajax.morph import ball_and_stick, cylinder
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import RegionError, UnknownNameError
+from cajax.base.errors import RegionError, UnknownNameError
 from cajax.morph import (
     Branch,
     Morphology,

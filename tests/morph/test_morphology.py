@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import MorphologyError
+from cajax.base.errors import MorphologyError
 from cajax.morph import Branch, Morphology, cylinder
 from cajax.morph.morphology import pruned
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.morph import DLambda, MaxLength, PerBranch, cylinder
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import MorphologyError
+from cajax.base.errors import MorphologyError
 from cajax.morph import Morphology, PerBranch, discretize, pyramidal, terminals
 
 SEEDS = range(8)

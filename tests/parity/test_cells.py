@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.mech import Leak, Reversal, allen
-from cajax.mech import hay2011 as hay
+from cajax.mech import Leak, Reversal
+from cajax.mech.library import allen
+from cajax.mech.library import hay2011 as hay
 
 DELAY, DUR, DT = 700.0, 2000.0, 0.1  # ms, the paper's protocol
 # Steps (nA) and the mean ± SD of recorded cells: spikes per second, first interval (ms); Hay et al. (2011), Table 1.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from random_forests import BACKENDS, case, cases, dense, few, matvec, solve
 
-from cajax._errors import CajaxError, ParameterError, UnknownNameError
+from cajax.base.errors import CajaxError, ParameterError, UnknownNameError
 from cajax.solve import Tree, linear, native
 
 both = pytest.mark.parametrize("backend", BACKENDS)

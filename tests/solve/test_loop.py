@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.solve import Checkpointed, Direct, loop
 from cajax.solve.loop import _segment_length, segments, stored
 

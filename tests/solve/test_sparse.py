@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from random_forests import BACKENDS
 
-from cajax._errors import CajaxError
+from cajax.base.errors import CajaxError
 from cajax.solve import native
 from cajax.solve.sparse import Graph, product
 

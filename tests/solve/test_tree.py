@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from random_forests import cases
 
-from cajax._errors import MorphologyError
+from cajax.base.errors import MorphologyError
 from cajax.solve import Tree, as_forest, cv_slices, edge_slices, n_edges, n_entries
 
 FORK = Tree(np.array([-1, 0, 1, 1]), np.array([0, -1, 1, 2]), 2)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import ParameterError, UnknownNameError
+from cajax.base.errors import ParameterError, UnknownNameError
 from cajax.tasks.attack import attack
 from cajax.tasks.task import Batch
 

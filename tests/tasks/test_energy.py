@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.bind import bind
+from cajax.engine.physics import bind
 from cajax.mech import HH, LIF, STDP, CaL, ExpSyn, Graded, Kd, Leak, Na, Rate, Reversal
-from cajax.mech.hay2011 import NaTa
+from cajax.mech.library.hay2011 import NaTa
 from cajax.tasks.energy import (
     ATP_PER_SPIKE,
     CHARGES_PER_PC,

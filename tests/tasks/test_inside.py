@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax._errors import ParameterError, UnknownNameError
+from cajax.base.errors import ParameterError, UnknownNameError
 from cajax.mech import HH
 from cajax.tasks import held, inside
 from cajax.tasks.inside import (

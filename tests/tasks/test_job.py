@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax._errors import ParameterError, StoreError
+from cajax.base.errors import ParameterError, StoreError
 from cajax.tasks import job
 from cajax.tasks.task import Batch, Stage
 from cajax.train import DivergedError, reached
@@ -168,7 +168,7 @@ import resource, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import numpy as np
 from pathlib import Path
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.tasks import job
 job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

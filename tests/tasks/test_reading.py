@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.tasks.digits import Digits
 from cajax.tasks.mnist import FILES, Mnist, read_folder
 from cajax.train import fit

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.tasks.capacity import Point, Trained, capacity, recalled_patterns, references
 from cajax.tasks.inside import matching
 from cajax.tasks.job import Interrupted

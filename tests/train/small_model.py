@@ -73,7 +73,7 @@ def setting():
     import optax
 
     from cajax import train
-    from cajax.distributions import each
+    from cajax.base.distributions import each
 
     free = train.Free({"soma.*.g": each("branch", train.positive()), "*weight": train.unbounded()})
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.03))

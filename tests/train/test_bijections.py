@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.train import bounded, positive, unbounded
 
 ALL = [bounded(1e-3, 0.1), bounded(-90.0, 50.0), positive(), unbounded(), unbounded(20.0)]

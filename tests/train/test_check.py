@@ -7,8 +7,8 @@ import pytest
 from small_model import SmallModel
 
 import cajax as cx
-from cajax._errors import CajaxError, NonFiniteError, ParameterError
-from cajax.distributions import each
+from cajax.base.distributions import each
+from cajax.base.errors import CajaxError, NonFiniteError, ParameterError
 from cajax.mech import HH, ExpSyn, FastSigmoid
 from cajax.train import Free, bounded, check_gradient, positive, unbounded
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.train import History
 from cajax.train.checkpoints import Checkpoints, State
 

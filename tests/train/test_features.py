@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.train import features
 from cajax.train.features import FLOOR
 

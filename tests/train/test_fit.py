@@ -13,7 +13,7 @@ import optax
 import pytest
 from small_model import SmallModel, setting
 
-from cajax._errors import NonFiniteError, ParameterError, StoreError
+from cajax.base.errors import NonFiniteError, ParameterError, StoreError
 from cajax.train import DivergedError, Free, History, bounded, fit, positive, reached, unbounded
 from cajax.train.store import read_json
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import ParameterError, UnknownNameError
-from cajax.distributions import each
+from cajax.base.distributions import each
+from cajax.base.errors import ParameterError, UnknownNameError
 from cajax.train import Free, bounded, positive, unbounded
 
 

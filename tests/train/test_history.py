@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.train import History
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from cajax._errors import ParameterError, UnknownNameError
+from cajax.base.errors import ParameterError, UnknownNameError
 from cajax.train import by_glob, scale_by_norm_power
 from cajax.train.optimizers import global_norm
 

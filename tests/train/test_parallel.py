@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.train import split_mean
 
 TWO_DEVICES = """

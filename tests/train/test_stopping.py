@@ -1,6 +1,6 @@
 import pytest
 
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from cajax.train import History, plateau, reached
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.train import data_hash, new_run, record, write_json
 from cajax.train.store import plain, read_json
 

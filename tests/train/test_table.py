@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from cajax._errors import ParameterError
-from cajax.distributions import each
+from cajax.base.distributions import each
+from cajax.base.errors import ParameterError
 from cajax.train import Free, bounded, positive, unbounded
 
 FREE = Free(

@@ -1,6 +1,9 @@
 """Ion channels and synapses: what flows through a membrane, and how to write your own."""
 
-from .._types import Param as Param
+import importlib
+from typing import Any
+
+from ..base.types import Param as Param
 from .base import Channel as Channel
 from .base import Mechanism as Mechanism
 from .base import Outline as Outline
@@ -9,7 +12,6 @@ from .events import EventSynapse as EventSynapse
 from .gating import Q10 as Q10
 from .gating import Gate as Gate
 from .gating import vtrap as vtrap
-from .hh import HH as HH
 from .ions import FARADAY as FARADAY
 from .ions import Diffusive as Diffusive
 from .ions import Fixed as Fixed
@@ -26,7 +28,13 @@ from .kinetics import Timer as Timer
 from .kinetics import advanced as advanced
 from .kinetics import implicit_step as implicit_step
 from .kinetics import initial_states as initial_states
-from .leak import Leak as Leak
+from .library.hh import HH as HH
+from .library.leak import Leak as Leak
+from .library.pospischil2008 import CaL as CaL
+from .library.pospischil2008 import CaT as CaT
+from .library.pospischil2008 import Kd as Kd
+from .library.pospischil2008 import Km as Km
+from .library.pospischil2008 import Na as Na
 from .params import ParamSpec as ParamSpec
 from .params import check_value as check_value
 from .params import param as param
@@ -38,12 +46,7 @@ from .point import LIF as LIF
 from .point import AdEx as AdEx
 from .point import Izhikevich as Izhikevich
 from .point import PointNeuron as PointNeuron
-from .pospischil2008 import CaL as CaL
-from .pospischil2008 import CaT as CaT
-from .pospischil2008 import Kd as Kd
-from .pospischil2008 import Km as Km
-from .pospischil2008 import Na as Na
-from .reading import reading as reading
+from .ports import reading as reading
 from .surrogates import ArcTan as ArcTan
 from .surrogates import FastSigmoid as FastSigmoid
 from .surrogates import Gaussian as Gaussian
@@ -60,3 +63,22 @@ from .synapses import GapJunction as GapJunction
 from .synapses import Graded as Graded
 from .synapses import Rate as Rate
 from .synapses import ShortTerm as ShortTerm
+
+_LIBRARY = (
+    "allen",
+    "fohlmeister1997",
+    "hay2011",
+    "mainen1996",
+    "poirazi2003",
+    "pospischil2008",
+    "transporters",
+    "traub",
+    "wang1996",
+)
+
+
+def __getattr__(name: str) -> Any:
+    # The libraries are imported when they are first asked for: some take longer to define than all the rest.
+    if name in _LIBRARY:
+        return importlib.import_module(f".library.{name}", __name__)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

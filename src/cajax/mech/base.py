@@ -10,13 +10,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .. import units
-from .._errors import ParameterError, unknown
-from .._types import Array
+from ..base import units
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array
 from .gating import Q10
 from .kinetics import Kinetics, Scheme
 from .params import ParamSpec, adopt, check_value, spec_of
-from .reading import asked, is_reading
+from .ports import asked, is_reading
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError
-from .._types import Array
+from ..base.errors import ParameterError
+from ..base.types import Array
 from .base import Mechanism
 from .gating import Gate
 from .kinetics import States

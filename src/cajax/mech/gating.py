@@ -7,8 +7,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._errors import ParameterError
-from .._types import Array, ArrayLike
+from ..base.errors import ParameterError
+from ..base.types import Array, ArrayLike
 
 
 class Gate(eqx.Module):

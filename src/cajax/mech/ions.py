@@ -8,8 +8,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError
-from .._types import Array, Param
+from ..base.errors import ParameterError
+from ..base.types import Array, Param
 from .base import Mechanism
 from .gating import trap
 from .kinetics import States

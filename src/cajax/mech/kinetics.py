@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._errors import ParameterError
-from .._types import Array
+from ..base.errors import ParameterError
+from ..base.types import Array
 from .gating import Gate
 
 States = dict[str, Array]

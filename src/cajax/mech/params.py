@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .. import units
-from .._errors import ParameterError
+from ..base import units
+from ..base.errors import ParameterError
 
 # A negative conductance makes the implicit step ill-posed: these units start at zero unless told otherwise.
 _NON_NEGATIVE = ("S/cm2", "uS")

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._types import Array, Param
+from ..base.types import Array, Param
 from .base import Mechanism
 from .gating import Gate
 from .kinetics import States

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._types import Array, Param
+from ..base.types import Array, Param
 from .base import Channel
 from .gating import Gate
 from .kinetics import States, Timer

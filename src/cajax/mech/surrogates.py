@@ -11,8 +11,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._errors import ParameterError
-from .._types import Array
+from ..base.errors import ParameterError
+from ..base.types import Array
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
-from .._errors import ParameterError
-from .._types import Array, Param
+from ..base.errors import ParameterError
+from ..base.types import Array, Param
 from .base import Mechanism, Synapse
 from .events import EventSynapse
 from .gating import Gate

@@ -18,7 +18,7 @@ from .policies import MaxLength as MaxLength
 from .policies import PerBranch as PerBranch
 from .policies import Policy as Policy
 from .pyramidal import pyramidal as pyramidal
-from .read import read_morphology as read_morphology
+from .readers.read import read_morphology as read_morphology
 from .regions import DEFAULT_LABELS as DEFAULT_LABELS
 from .regions import Measure as Measure
 from .regions import Region as Region

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import units
-from .._errors import MorphologyError
-from .contour import sphere
+from ..base import units
+from ..base.errors import MorphologyError
 from .morphology import Branch, Morphology
+from .readers.contour import sphere
 
 
 def cylinder(length: float | str, radius: float | str, tag: str = "soma") -> Morphology:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import ParameterError
+from ..base.errors import ParameterError
 from .morphology import Morphology
 from .policies import Policy
 from .wiring import Wiring, wire

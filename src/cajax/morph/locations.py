@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._errors import RegionError
+from ..base.errors import RegionError
 from .cvs import CVs
 from .regions import Region, as_region
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._errors import MorphologyError
+from ..base.errors import MorphologyError
 
 
 class Branch(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import units
-from .._errors import ParameterError
+from ..base import units
+from ..base.errors import ParameterError
 from .morphology import Morphology
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import MorphologyError
-from .contour import sphere
+from ..base.errors import MorphologyError
 from .morphology import Branch, Morphology
+from .readers.contour import sphere
 
 _STEP = 12.0  # µm between the points of a branch
 _RALL = 1.5  # exponent of Rall's branching rule: parent r^1.5 = sum of the children's r^1.5

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import units
-from .._errors import RegionError, unknown
+from ..base import units
+from ..base.errors import RegionError, unknown
 from .cvs import CVs
 
 _KNOWN_TAGS = ("soma", "axon", "basal", "apical")

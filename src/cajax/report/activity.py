@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..model import THRESHOLD, Model, soma_of
+from ..model.model import THRESHOLD, Model, soma_of
 from ..tasks.held import numbers
 from ..tasks.task import Batch, Stage, Task, take
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import plot
-from ..model import Connections, Layout, Model
+from ..model.model import Connections, Layout, Model
 from ..tasks.task import Batch, Stage, Task
 from .html import Picture, words
 

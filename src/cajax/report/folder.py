@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import StoreError
+from ..base.errors import StoreError
 from ..train import History
 from ..train.store import RECORD, read_json
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
-from ..model import Group, Mechanism, Model
+from ..model.model import Group, Mechanism, Model
 from ..morph import Morphology
 from ..tasks.task import Task
 from .html import Picture, table, words

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._errors import CajaxError
-from ..files import load
-from ..model import Model
+from ..base.errors import CajaxError
+from ..model.files import load
+from ..model.model import Model
 from ..tasks.task import Batch, Stage, Task
 from .activity import Activity, Answers, answers_of, simulated
 from .folder import Run, read_run

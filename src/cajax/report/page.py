@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import plot
-from .._errors import CajaxError
+from ..base.errors import CajaxError
 from ..tasks.task import Task
 from ..train import write_whole
 from . import compared, dissected, fields, learned, trials

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._errors import CajaxError, StoreError
+from ..base.errors import CajaxError, StoreError
 from ..train.store import RECORD
 from .folder import Run, read_run
 from .html import duration, percent

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from cajax._types import Array, Float, Int
-from cajax.solve import native
-from cajax.solve.linear import chosen_backend
+from ..base.types import Array, Float, Int
+from . import native
+from .linear import chosen_backend
 
 
 def due(

@@ -10,10 +10,10 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from cajax._errors import CajaxError, ParameterError, unknown
-from cajax._types import Array, Float
-from cajax.solve import native, sweep
-from cajax.solve.tree import Forest, as_forest, cv_slices, n_edges, n_entries
+from ..base.errors import CajaxError, ParameterError, unknown
+from ..base.types import Array, Float
+from . import native, sweep
+from .tree import Forest, as_forest, cv_slices, n_edges, n_entries
 
 BACKENDS = ("native", "jax")
 BACKEND_VARIABLE = "CAJAX_SOLVE"

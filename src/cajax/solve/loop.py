@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError
+from ..base.errors import ParameterError
 from .memory import free_memory
 
 Step = Callable[[Any], tuple[Any, Any]]

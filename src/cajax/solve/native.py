@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from cajax._types import Array, Float
-from cajax.solve.tree import Forest
+from ..base.types import Array, Float
+from .tree import Forest
 
 DTYPES = {"float32": "f32", "float64": "f64"}
 TARGETS = ("cajax_tree_solve", "cajax_spread", "cajax_sparse", "cajax_due")

@@ -12,7 +12,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from numpy.typing import NDArray
 
-from .._types import Array, Float
+from ..base.types import Array, Float
 from . import native
 
 

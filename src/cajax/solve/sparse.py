@@ -18,10 +18,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from numpy.typing import ArrayLike, NDArray
 
-from cajax._errors import ParameterError
-from cajax._types import Array, Float
-from cajax.solve import native
-from cajax.solve.linear import chosen_backend
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
+from . import native
+from .linear import chosen_backend
 
 EDGE, PRE, SITE = 0, 1, 2  # the operands w, s and c of the form
 

@@ -8,8 +8,8 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from cajax._types import Array, Float
-from cajax.solve.tree import Forest, Tree, cv_slices, edge_slices
+from ..base.types import Array, Float
+from .tree import Forest, Tree, cv_slices, edge_slices
 
 _DISTINCT: dict[str, Any] = {
     "unique_indices": True,

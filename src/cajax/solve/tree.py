@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cajax._errors import MorphologyError
+from ..base.errors import MorphologyError
 
 
 @dataclass(frozen=True, eq=False)

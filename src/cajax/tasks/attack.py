@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, unknown
-from .._types import Array
-from ..model import Model
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array
+from ..model.model import Model
 from .energy import in_chunks
 from .task import Batch, Stage, Task, rng
 

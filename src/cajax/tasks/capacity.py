@@ -9,8 +9,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from .._errors import StoreError
-from ..model import Model
+from ..base.errors import StoreError
+from ..model.model import Model
 from ..train import fit, read_json, split_mean, write_json
 from .catalogue import task_of
 from .job import Interrupted, Say

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .._errors import StoreError, unknown
+from ..base.errors import StoreError, unknown
 from .dendrite import Dendrite
 from .digits import Digits
 from .evidence import Evidence

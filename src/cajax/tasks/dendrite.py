@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError
+from ..base.distributions import each
+from ..base.errors import ParameterError
 from ..cell import Cell
-from ..distributions import each
+from ..inputs.protocol import IClamp
 from ..mech import HH
-from ..model import Model
+from ..model.model import Model
 from ..morph import Branch, Morphology, PerBranch, at, cylinder
 from ..network import Network
-from ..protocol import IClamp
 from ..simulate import Solution, simulate
 from ..train import Free, bounded
 from .task import Batch, Stage, Task, rng

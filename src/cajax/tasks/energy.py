@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array
-from ..bind import Physics, Relay, Wiring, bind
+from ..base.types import Array
+from ..engine.physics import Physics, Relay, Wiring, bind
 from ..mech import Channel, GapJunction, PointNeuron, initial_states
-from ..model import THRESHOLD, Connections, Layout, Mechanism, Model, Structure, soma_of
+from ..model.model import THRESHOLD, Connections, Layout, Mechanism, Model, Structure, soma_of
 from ..morph import every_cv, region
-from ..probe import Probe, current_parts
+from ..record.probe import Probe, current_parts
 from ..simulate import Solution
 from ..solve import product
 from .task import Batch, Stage, Task

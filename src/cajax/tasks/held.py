@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, unknown
-from .._types import Array
-from ..model import Model, Structure
-from ..places import Places
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array
+from ..lower.places import Places
+from ..model.model import Model, Structure
 from .energy import Flow, by_cv, flows, in_chunks, recordings
 from .task import Batch, Stage, Task
 

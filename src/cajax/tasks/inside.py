@@ -6,9 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, unknown
+from ..base.errors import ParameterError, unknown
 from ..mech import GapJunction
-from ..model import Group, Layout, Model
+from ..model.model import Group, Layout, Model
 from ..train.free import matching as matched
 from .attack import Attack as Attack
 from .attack import attack as attack

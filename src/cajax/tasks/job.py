@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .._errors import CajaxError, ParameterError, StoreError
-from ..files import load, save
-from ..model import Model
+from ..base.errors import CajaxError, ParameterError, StoreError
+from ..model.files import load, save
+from ..model.model import Model
 from ..train import (
     DivergedError,
     History,

@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError
+from ..base.distributions import each
+from ..base.errors import ParameterError
 from ..cell import Cell
-from ..distributions import each
+from ..inputs.protocol import IClamp
 from ..mech import HH, Graded, Leak
-from ..model import Model
+from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, tag
 from ..network import Network
-from ..protocol import IClamp
 from ..simulate import Solution, simulate
 from ..train import Reached, bounded, by_glob, positive, reached
 from .shapes import point_of, three_compartments

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._errors import StoreError
+from ..base.errors import StoreError
 from .reading import Images, Reading
 
 CHECKED = 2_000

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.distributions import each
 from ..cell import Cell
-from ..distributions import each
+from ..inputs.protocol import IClamp
 from ..mech import HH, Graded, Leak
-from ..model import Model
+from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, every_cv, pyramidal, tag
 from ..network import Network, edges
-from ..protocol import IClamp
 from ..simulate import Solution, simulate
 from ..train import bounded, by_glob, positive
 from .images import Distortion, minibatches

@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError
-from .._types import Array, Float
+from ..base.distributions import each
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
 from ..cell import Cell
-from ..distributions import each
+from ..inputs.protocol import Current, IClamp
 from ..mech import Graded, Kd, Leak, Na
-from ..model import Model
+from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, edges
-from ..protocol import Current, IClamp
 from ..simulate import Solution, simulate
 from ..train import accuracy, bounded, by_glob, positive, reached, scale_by_norm_power
 from .shapes import point_of, three_compartments

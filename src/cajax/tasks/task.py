@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..model import Model
+from ..model.model import Model
 from ..morph import Morphology
 from ..simulate import Solution
 from ..train import Free, History, accuracy, cross_entropy

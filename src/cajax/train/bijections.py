@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._errors import ParameterError
-from .._types import Array, Float
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
 
 
 class Bijection(Protocol):

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import NonFiniteError, ParameterError
-from .._types import Array
-from ..model import Model
+from ..base.errors import NonFiniteError, ParameterError
+from ..base.types import Array
+from ..model.model import Model
 from .check_table import DirectionRow, GradientCheck, PathRow
 from .free import Free, Theta, Trainable, check_kinds
 from .progress import Reporter

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import StoreError
+from ..base.errors import StoreError
 from .history import History
 
 KEPT = 2

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError
-from .._types import Array, Float
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
 
 FLOOR = 0.01
 """Smallest standard deviation (unit of the trace, mV): keeps the gradient finite where a trace is flat."""

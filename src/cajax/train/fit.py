@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import NonFiniteError, ParameterError, StoreError
+from ..base.errors import NonFiniteError, ParameterError, StoreError
 from .checkpoints import Checkpoints, State
 from .free import Free, M, Theta, Trainable, check_kinds
 from .history import History

@@ -7,9 +7,9 @@ from typing import Any, Protocol, Self, TypeVar, final
 
 import jax.numpy as jnp
 
-from .._errors import ParameterError, unknown
-from .._types import Array, Float
-from ..distributions import Each
+from ..base.distributions import Each
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array, Float
 from .bijections import Bijection
 from .table import ParameterTable, tabulate
 

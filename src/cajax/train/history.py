@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self, final
 
-from .._errors import StoreError
+from ..base.errors import StoreError
 from .store import plain, write_json
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._errors import ParameterError
-from .._types import Array, ArrayLike, Float, Int
+from ..base.errors import ParameterError
+from ..base.types import Array, ArrayLike, Float, Int
 
 
 def mse(v: Float[Array, "..."], target: Float[ArrayLike, "..."]) -> Float[Array, ""]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError, unknown
-from .._types import Array, Float
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array, Float
 from .free import matching
 
 if TYPE_CHECKING:

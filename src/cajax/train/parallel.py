@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from .._errors import ParameterError
+from ..base.errors import ParameterError
 
 AXIS = "batch"
 

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from .._errors import ParameterError
+from ..base.errors import ParameterError
 from .history import History
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import StoreError
+from ..base.errors import StoreError
 
 RECORD = "run.json"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from .._errors import ParameterError
+from ..base.errors import ParameterError
 from .bijections import Bijection
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError
-from .._types import Array
+from ..base.errors import ParameterError
+from ..base.types import Array
 from .checkpoints import State
 from .free import Free
 from .optimizers import global_norm

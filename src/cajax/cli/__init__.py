@@ -1,0 +1,3 @@
+"""The command line: `cajax train`, `report`, `runs`, `units`, `info`."""
+
+from .commands import main as main

@@ -1,0 +1,1 @@
+"""The engine: what a time step is made of, and how it is taken."""

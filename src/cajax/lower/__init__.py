@@ -1,0 +1,1 @@
+"""Lowering: from recipes (what is painted where) to a `Model` (arrays and indices)."""

@@ -1,0 +1,260 @@
+"""SWC files, cut into branches exactly as NEURON's Import3D does (Import3d_SWC_read, Import3d_GUI.instantiate)."""
+
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...base.errors import MorphologyError
+from ..morphology import Branch, Morphology, pruned
+from .contour import sphere
+
+_COLUMNS = "'id type x y z radius parent'"
+_TAGS = {0: "undefined", 1: "soma", 2: "axon", 3: "basal", 4: "apical"}
+_SOMA = 1
+
+
+class _Rows(NamedTuple):
+    """The points of a file: file line, id, type, index of the parent (-1 for a root) [P] and x, y, z, radius [P, 4]."""
+
+    line: np.ndarray
+    id: np.ndarray
+    type: np.ndarray
+    parent: np.ndarray
+    points: np.ndarray
+
+    def take(self, order: np.ndarray) -> "_Rows":
+        """The same points in another order."""
+        place = np.empty(len(order), int)
+        place[order] = np.arange(len(order))
+        parent = self.parent[order]
+        parent = np.where(parent >= 0, place[parent], -1)
+        return _Rows(self.line[order], self.id[order], self.type[order], parent, self.points[order])
+
+
+def read_swc(path: Path) -> Morphology:
+    """Read an SWC file.
+
+    Branches end where the tree forks, where the type changes, and where a child does not follow its parent in the
+    file. A soma of one point, or of three in the NeuroMorpho.org convention, is a cylinder of length = diameter.
+    Where NEURON joins two points that are not parent and child (in files not written branch by branch), the tree is
+    followed instead. Beyond NEURON: several roots are a forest, a parent may have a larger id than its child, lines
+    may end in a comment, and a root that is repeated with a parent counts as the one point it is. A radius of zero
+    is allowed only at a tip. Raises `MorphologyError` naming the line for everything else.
+    """
+    rows = _ordered(_linked(*_parse(path), path), path)
+    _check_radii(rows, path)
+    return Morphology.of(_branches(rows, path))
+
+
+def _parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the file's line numbers [P] and its seven columns [P, 7]."""
+    lines, fields = [], []
+    text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
+    for number, line in enumerate(text.splitlines(), start=1):
+        found = line.split("#", 1)[0].split()
+        if not found:
+            continue
+        if len(found) < 7:
+            raise MorphologyError(f"{path} line {number}: expected 7 numbers {_COLUMNS}, found {len(found)}")
+        lines.append(number)
+        fields.append(found[:7])
+    if not lines:
+        raise MorphologyError(f"{path} holds no points; expected lines of 7 numbers {_COLUMNS}")
+    try:
+        table = np.array(list(map(float, chain.from_iterable(fields)))).reshape(-1, 7)
+    except ValueError:
+        number, word = next(
+            (n, w) for n, f in zip(lines, fields, strict=True) for w in f if not _is_number(w)
+        )
+        raise MorphologyError(
+            f"{path} line {number}: expected 7 numbers {_COLUMNS}, found '{word}'"
+        ) from None
+    whole = table[:, [0, 1, 6]]
+    for k in np.flatnonzero(~np.isfinite(table).all(1) | (whole != np.round(whole)).any(1))[:1]:
+        raise MorphologyError(
+            f"{path} line {lines[k]}: id, type and parent must be integers and the rest finite, found {fields[k]}"
+        )
+    return np.array(lines), table
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _linked(line: np.ndarray, table: np.ndarray, path: Path) -> _Rows:
+    """Turn parent ids into indices; ids must be unique and parents must exist."""
+    order = np.argsort(table[:, 0], kind="stable")
+    line, table = line[order], table[order]
+    line, table = _without_restated_roots(line, table, path)
+    ids, parent_ids = table[:, 0].astype(int), table[:, 6].astype(int)
+    place = np.minimum(np.searchsorted(ids, parent_ids), len(ids) - 1)
+    for k in np.flatnonzero((parent_ids >= 0) & (ids[place] != parent_ids))[:1]:
+        raise MorphologyError(
+            f"{path} line {line[k]}: parent {parent_ids[k]} does not exist; give an id of this file, or -1 for a root"
+        )
+    parent = np.where(parent_ids < 0, -1, place)
+    for k in np.flatnonzero(parent == np.arange(len(ids)))[:1]:
+        raise MorphologyError(
+            f"{path} line {line[k]}: point {ids[k]} is its own parent; a root has parent -1"
+        )
+    return _Rows(line, ids, table[:, 1].astype(int), parent, table[:, 2:6])
+
+
+def _without_restated_roots(line: np.ndarray, table: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Join two lines of one id when they are the same point, first as a root and then with a parent."""
+    keep = np.ones(len(line), bool)
+    for k in np.flatnonzero(np.diff(table[:, 0]) == 0):
+        roots = table[k : k + 2, 6] < 0
+        if not np.array_equal(table[k, :6], table[k + 1, :6]) or roots.sum() != 1 or not keep[k]:
+            a, b = sorted(line[k : k + 2])
+            raise MorphologyError(
+                f"{path} line {b}: id {table[k, 0]:.0f} is that of line {a}; ids must differ"
+            )
+        keep[k + int(roots[1])] = False
+    return line[keep], table[keep]
+
+
+def _ordered(rows: _Rows, path: Path) -> _Rows:
+    """Put parents before children: in the order of ids where that does it (as NEURON), else depth first."""
+    if (rows.parent < np.arange(len(rows.parent))).all():
+        return rows
+    children: list[list[int]] = [[] for _ in rows.parent]
+    for k, p in enumerate(rows.parent):
+        if p >= 0:
+            children[p].append(k)
+    order, stack = [], list(np.flatnonzero(rows.parent < 0)[::-1])
+    while stack:
+        k = stack.pop()
+        order.append(k)
+        stack.extend(reversed(children[k]))
+    if len(order) < len(rows.parent):
+        k = min(set(range(len(rows.parent))) - set(order), key=lambda k: rows.line[k])
+        raise MorphologyError(
+            f"{path} line {rows.line[k]}: point {rows.id[k]} does not lead to a root (a cycle of parents);"
+            " follow its parents and give one of them parent -1"
+        )
+    return rows.take(np.array(order))
+
+
+def _check_radii(rows: _Rows, path: Path) -> None:
+    leaf = np.ones(len(rows.line), bool)
+    leaf[rows.parent[rows.parent >= 0]] = False
+    leaf &= rows.parent >= 0
+    for k in np.flatnonzero((rows.points[:, 3] < 0) | ((rows.points[:, 3] == 0) & ~leaf))[:1]:
+        raise MorphologyError(
+            f"{path} line {rows.line[k]}: radius {rows.points[k, 3]:g} of point {rows.id[k]} must be positive"
+        )
+
+
+def _section_ends(rows: _Rows) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return (is this point the last of a section [P], number of soma children [P], is it a three-point soma).
+
+    A point goes on to the next one when that is its only child and of the same type. Two exceptions of Import3D: soma
+    points that follow one another stay together however many dendrites leave them, and so does a dendrite whose
+    first point has other children (those connect to the dendrite's start).
+    """
+    n, kind, parent = len(rows.line), rows.type, rows.parent
+    child = np.flatnonzero(parent >= 0)
+    p = parent[child]
+    joined = p == child - 1
+    soma_children = np.bincount(p[(kind[child] == _SOMA) & (kind[p] == _SOMA)], minlength=n)
+    count = np.bincount(p, minlength=n)
+    last = np.append((parent[1:] != np.arange(n - 1)) | (kind[1:] != kind[:-1]), True) | (count != 1)
+
+    proximal = _proximal(rows)
+    last_child = np.zeros(n, int)
+    last_child[p[~joined]] = child[~joined]
+    held = np.zeros(n, bool)
+    held[p[joined]] = True  # only a point with a child right after it can go on
+    held &= np.isin(np.arange(n), p[proximal[child]])
+    last[held] = kind[last_child[held]] != kind[held]
+
+    three = _three_point_soma(rows, count)
+    if three:
+        last[:2] = False
+    follows = np.append((kind[:-1] == _SOMA) & (kind[1:] == _SOMA) & (parent[1:] == np.arange(n - 1)), False)
+    follows[1:] &= soma_children[1:] <= 1
+    last[follows] = False
+    return last, soma_children, three
+
+
+def _proximal(rows: _Rows) -> np.ndarray:
+    """Which points [P] hang on the first point of a dendrite on the soma, or on a root outside a soma."""
+    parent, kind = rows.parent, rows.type
+    index = np.arange(len(parent))
+    grand = np.where(parent >= 0, parent[parent], -1)
+    on_root = (parent >= 0) & (grand < 0)
+    on_first = (parent > 1) & (grand >= 0) & (kind[grand] == _SOMA)
+    return (parent >= 0) & (parent != index - 1) & (kind[parent] != _SOMA) & (on_root | on_first)
+
+
+def _three_point_soma(rows: _Rows, count: np.ndarray) -> bool:
+    """NeuroMorpho.org's soma: a root with two childless soma points, equal radii, total length = diameter."""
+    if (rows.type == _SOMA).sum() != 3 or (rows.parent[1:3] != 0).any() or count[1:3].any():
+        return False
+    xyz, radius = rows.points[:3, :3], rows.points[:3, 3]
+    length = np.linalg.norm(xyz[1:] - xyz[0], axis=1).sum()
+    return bool((radius == radius[0]).all() and abs(length / (2 * radius[0]) - 1) < 0.01)
+
+
+def _branches(rows: _Rows, path: Path) -> list[Branch]:
+    """Cut the ordered points into branches and connect them."""
+    last, soma_children, three = _section_ends(rows)
+    proximal = _proximal(rows)
+    firsts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
+    section = np.concatenate([[0], np.cumsum(last)[:-1]])
+    ends = np.append(firsts[1:], len(last))
+    branches: list[Branch] = []
+    for s, (first, end) in enumerate(zip(firsts, ends, strict=True)):
+        tag = _TAGS.get(int(rows.type[first]), f"custom{rows.type[first]}")
+        points = rows.points[first:end]
+        up = rows.parent[first]
+        if up < 0:
+            single = len(points) == 1 or (three and s == 0)
+            branches.append(Branch(sphere(points[0]) if single else points, -1, 1.0, tag))
+            continue
+        parent = int(section[up])
+        head = firsts[parent]
+        attach, wired = _connection(
+            rows, soma_children, first, end, head, 1 if three and parent == 0 else ends[parent] - head
+        )
+        if not wired:
+            points = np.concatenate([rows.points[[up]], points])
+            if rows.type[head] == _SOMA and rows.type[first] != _SOMA:
+                points[0, 3] = points[1, 3]  # a thin dendrite does not start with the soma's radius
+        if (points[:-1, 3] == 0).any():
+            line, point = rows.line[first], rows.id[first]
+            raise MorphologyError(f"{path} line {line}: radius 0 of point {point} must be positive")
+        branches.append(Branch(points, parent, 0.0 if proximal[first] else attach, tag))
+    return pruned(branches)
+
+
+def _connection(
+    rows: _Rows, soma_children: np.ndarray, first: int, end: int, head: int, size: int
+) -> tuple[float, bool]:
+    """Where a section starting at point `first` connects to the section of `size` points starting at `head`.
+
+    Returns (relative position on the parent, True when it connects by a wire: the parent's point is not repeated as
+    the first point of the section).
+    """
+    up = rows.parent[first]
+    soma_parent, soma_child = rows.type[head] == _SOMA, rows.type[first] == _SOMA
+    forked = bool(not soma_child and soma_children[up] > 1)
+    several = bool(end - first > 1)
+    if rows.parent[head] < 0:  # the parent is a root
+        if soma_parent and not soma_child and size == 1:
+            return 0.5, several
+        if up == head:
+            return 0.0, forked
+    if not soma_parent:
+        return 1.0, False
+    # A section that is no root repeats its parent's point, so one more of its points lies inside.
+    if up < head + size - 1:
+        return 0.5, bool(several and not soma_child)
+    return 1.0, several and forked

@@ -15,7 +15,8 @@ from .lower.lower import lower
 from .mech import Channel, Ion
 from .model.model import Model
 from .morph import DEFAULT_LABELS, Morphology, Region
-from .recipe.recipe import PROPERTIES, Decor, Paint, Population
+from .recipe.paints import PROPERTIES, Decor, Paint
+from .recipe.populations import Population
 
 _FIELDS = tuple(name for name, prop in PROPERTIES.items() if not prop.measured)
 

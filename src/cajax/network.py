@@ -13,7 +13,10 @@ from .lower.lower import lower
 from .mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
 from .model.model import Model
 from .morph import DEFAULT_LABELS, Location, Region, as_location
-from .recipe.recipe import Decor, Paint, Population, Projection, Rule, SpikeSource
+from .recipe.paints import Decor, Paint
+from .recipe.populations import Population, SpikeSource
+from .recipe.projections import Projection
+from .recipe.rules import Rule
 
 
 def all_to_all() -> Rule:

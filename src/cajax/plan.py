@@ -14,7 +14,7 @@ import numpy as np
 from .base import units
 from .base.errors import ParameterError
 from .engine.step import Method, Staggered, State
-from .inputs.protocol import Input
+from .inputs.base import Input
 from .model.model import Model, require_model
 from .simulate import Solution, simulate
 from .solve import Adjoint, Checkpointed, Direct

@@ -16,9 +16,10 @@ from .base.errors import NonFiniteError, ParameterError, ProtocolError, unknown
 from .base.types import Array, Bool, Float
 from .engine.physics import Physics, Place, bind
 from .engine.step import Method, Placed, Staggered, State, advance, initial, start_inputs
-from .inputs.protocol import Electrode, Input, Trigger
-from .inputs.stimuli import Spikes
-from .model.model import Model, Structure, require_model, soma_of
+from .inputs.base import Electrode, Input, Trigger
+from .inputs.spikes import Spikes
+from .model.model import Model, require_model
+from .model.structure import Structure, soma_of
 from .record.probe import observers
 from .solve import Adjoint, Checkpointed, loop
 

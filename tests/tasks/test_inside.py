@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
+from cajax.base.disk import plain
 from cajax.base.errors import ParameterError, UnknownNameError
 from cajax.mech import HH
 from cajax.tasks import held, inside
@@ -27,7 +28,6 @@ from cajax.tasks.inside import (
 )
 from cajax.tasks.job import score
 from cajax.tasks.task import Batch
-from cajax.train.store import plain
 
 from ..helpers import raises
 from .tiny import Tiny, trained

@@ -13,9 +13,9 @@ import optax
 import pytest
 from small_model import SmallModel, setting
 
+from cajax.base.disk import read_json
 from cajax.base.errors import NonFiniteError, ParameterError, StoreError
 from cajax.train import DivergedError, Free, History, bounded, fit, positive, reached, unbounded
-from cajax.train.store import read_json
 
 FREE = Free({"soma.na.g": bounded(0.0, 1.0), "*weight": unbounded()})
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cajax.base.disk import plain, read_json
 from cajax.base.errors import StoreError
 from cajax.train import data_hash, new_run, record, write_json
-from cajax.train.store import plain, read_json
 
 
 def test_runs_are_numbered_and_never_overwritten(tmp_path):

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..base.types import Array, Float
 from ..mech import Channel, EventSynapse, GapJunction, Ion, Outline, Plasticity, PointNeuron, Synapse, reading
-from ..model.model import THRESHOLD, Connections, Events, Mechanism, Model
+from ..model.model import Model
+from ..model.structure import THRESHOLD, Connections, Events, Mechanism
 from ..solve import Graph, Index, product, spread, take
 
 # µF/cm² · µm² = 1e-8 µF = 1e-5 nF; S/cm² · µm² = 1e-8 S = 1e-2 µS, and so mA/cm² · µm² = 1e-2 nA;

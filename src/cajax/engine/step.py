@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from ..base.types import Array, Float, Int
-from ..inputs.protocol import Electrode, Input, Trigger
-from ..inputs.stimuli import Reward
+from ..inputs.base import Electrode, Input, Trigger
+from ..inputs.reward import Reward
 from ..mech import PointNeuron, advanced, initial_states
 from ..solve import Tree
 from . import spikes as events

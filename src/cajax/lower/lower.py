@@ -10,9 +10,13 @@ import numpy as np
 from ..base.distributions import MEASURED, Along, Each
 from ..base.errors import ParameterError, RegionError, unknown
 from ..mech import Channel, Ion, ParamSpec, PointNeuron, Reversal, reading
-from ..model.model import FieldPlan, Group, Layout, Mechanism, Model, Source, Structure
+from ..model.fields import FieldPlan, Source
+from ..model.model import Model
+from ..model.structure import Group, Layout, Mechanism, Structure
 from ..morph import DEFAULT_LABELS, CVs, Morphology, PerBranch, Region, discretize, region
-from ..recipe.recipe import PROPERTIES, Decor, Population, Projection
+from ..recipe.paints import PROPERTIES, Decor
+from ..recipe.populations import Population
+from ..recipe.projections import Projection
 from ..solve import Tree
 from .places import Parameters, Places, each_checked, template_of
 from .projections import connect

@@ -12,7 +12,8 @@ from ..base.distributions import Along, Each
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
 from ..mech import ParamSpec, check_value
-from ..model.model import Layout, Source
+from ..model.fields import Source
+from ..model.structure import Layout
 from ..morph import CVs, Measure, region
 
 

@@ -10,8 +10,8 @@ from ..base import units
 from ..base.distributions import EDGE, Along, Each
 from ..base.errors import ParameterError, RegionError
 from ..mech import EventSynapse, GapJunction, ParamSpec, PointNeuron, check_value
-from ..model.model import THRESHOLD, Connections, Events, Layout, Mechanism, soma_of
-from ..recipe.recipe import Projection
+from ..model.structure import THRESHOLD, Connections, Events, Layout, Mechanism, soma_of
+from ..recipe.projections import Projection
 from .places import Parameters, template_of
 
 _SHORTEST_INTERVAL = 1.0  # ms between spikes of one cell, for the room that spikes in flight are given

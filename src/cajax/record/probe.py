@@ -13,7 +13,7 @@ from ..base.types import Array
 from ..engine.physics import Physics, Place, Readings, Relay
 from ..engine.step import Method, State, membrane_current, observed_gates
 from ..mech import Channel
-from ..model.model import Connections, Structure
+from ..model.structure import Connections, Structure
 
 
 @dataclass(frozen=True)

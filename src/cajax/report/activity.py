@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..model.model import THRESHOLD, Model, soma_of
+from ..model.model import Model
+from ..model.structure import THRESHOLD, soma_of
 from ..tasks.held import numbers
 from ..tasks.task import Batch, Stage, Task, take
 

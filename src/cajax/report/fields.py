@@ -3,7 +3,8 @@
 import numpy as np
 
 from .. import plot
-from ..model.model import Connections, Layout, Model
+from ..model.model import Model
+from ..model.structure import Connections, Layout
 from ..tasks.task import Batch, Stage, Task
 from .html import Picture, words
 

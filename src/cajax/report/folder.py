@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..base.disk import read_json
 from ..base.errors import StoreError
 from ..train import History
-from ..train.store import RECORD, read_json
+from ..train.store import RECORD
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import plot
-from ..model.model import Group, Mechanism, Model
+from ..model.model import Model
+from ..model.structure import Group, Mechanism
 from ..morph import Morphology
 from ..tasks.task import Task
 from .html import Picture, table, words

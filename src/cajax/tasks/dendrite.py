@@ -18,7 +18,7 @@ import numpy as np
 from ..base.distributions import each
 from ..base.errors import ParameterError
 from ..cell import Cell
-from ..inputs.protocol import IClamp
+from ..inputs.clamps import IClamp
 from ..mech import HH
 from ..model.model import Model
 from ..morph import Branch, Morphology, PerBranch, at, cylinder

@@ -13,7 +13,8 @@ import numpy as np
 from ..base.types import Array
 from ..engine.physics import Physics, Relay, Wiring, bind
 from ..mech import Channel, GapJunction, PointNeuron, initial_states
-from ..model.model import THRESHOLD, Connections, Layout, Mechanism, Model, Structure, soma_of
+from ..model.model import Model
+from ..model.structure import THRESHOLD, Connections, Layout, Mechanism, Structure, soma_of
 from ..morph import every_cv, region
 from ..record.probe import Probe, current_parts
 from ..simulate import Solution

@@ -12,7 +12,8 @@ import numpy as np
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
 from ..lower.places import Places
-from ..model.model import Model, Structure
+from ..model.model import Model
+from ..model.structure import Structure
 from .energy import Flow, by_cv, flows, in_chunks, recordings
 from .task import Batch, Stage, Task
 

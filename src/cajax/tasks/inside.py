@@ -8,7 +8,8 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..mech import GapJunction
-from ..model.model import Group, Layout, Model
+from ..model.model import Model
+from ..model.structure import Group, Layout
 from ..train.free import matching as matched
 from .attack import Attack as Attack
 from .attack import attack as attack

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..base.disk import read_json
 from ..base.errors import CajaxError, ParameterError, StoreError
 from ..model.files import load, save
 from ..model.model import Model
@@ -27,7 +28,7 @@ from ..train import (
     write_json,
     write_whole,
 )
-from ..train.store import RECORD, read_json
+from ..train.store import RECORD
 from .task import Batch, Stage, Task, take
 
 CHECKS = 20

@@ -12,7 +12,7 @@ import numpy as np
 from ..base.distributions import each
 from ..base.errors import ParameterError
 from ..cell import Cell
-from ..inputs.protocol import IClamp
+from ..inputs.clamps import IClamp
 from ..mech import HH, Graded, Leak
 from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, tag

@@ -14,7 +14,7 @@ from ..base.distributions import each
 from ..base.errors import ParameterError
 from ..base.types import Array, Float
 from ..cell import Cell
-from ..inputs.protocol import Current, IClamp
+from ..inputs.clamps import Current, IClamp
 from ..mech import Graded, Kd, Leak, Na
 from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder

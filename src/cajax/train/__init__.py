@@ -1,5 +1,9 @@
 """Training: which parameters are free, what is lost, and the loop that moves the ones to reduce the other."""
 
+from ..base.digest import data_hash as data_hash
+from ..base.disk import read_json as read_json
+from ..base.disk import write_json as write_json
+from ..base.disk import write_whole as write_whole
 from .bijections import Bijection as Bijection
 from .bijections import bounded as bounded
 from .bijections import positive as positive
@@ -24,9 +28,5 @@ from .stopping import Plateau as Plateau
 from .stopping import Reached as Reached
 from .stopping import plateau as plateau
 from .stopping import reached as reached
-from .store import data_hash as data_hash
 from .store import new_run as new_run
-from .store import read_json as read_json
 from .store import record as record
-from .store import write_json as write_json
-from .store import write_whole as write_whole

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self, final
 
+from ..base.disk import plain, write_json
 from ..base.errors import StoreError
-from .store import plain, write_json
 
 
 @final

@@ -1,78 +1,14 @@
-"""What is done to a model in one run: clamps and currents; arguments of `simulate`, never part of the model."""
+"""Electrodes: current steps and waveforms, voltage clamps, dynamic clamp."""
 
-from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from ..base import units
 from ..base.errors import ParameterError, ProtocolError
 from ..base.types import Array, Float
-
-
-def number(x: Any, unit: str, name: str) -> Any:
-    """Convert text with a unit, and refuse what is not finite; traced values pass."""
-    x = units.value(x, unit, name)
-    if isinstance(x, Tracer):
-        return x
-    try:
-        value = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be a number in {unit}, not {x!r}") from None
-    if not np.isfinite(value).all():
-        raise ParameterError(f"{name} must be finite, not {x!r}")
-    # Always a strong floating type: a weak one, or a whole number, would compile the run anew.
-    return jnp.asarray(
-        x, dtype=x.dtype if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating) else float
-    )
-
-
-def concrete(x: Any) -> np.ndarray | None:
-    """Return a value that is known, None for a traced one."""
-    return None if isinstance(x, Tracer) else np.asarray(x)
-
-
-class Input(eqx.Module):
-    """Anything applied to a model during a run; `at` says where."""
-
-    at: eqx.AbstractVar[Any]
-
-    def check(self, t1: float) -> None:
-        """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
-
-
-class Electrode(Input):
-    """An input that drives the voltage at a place. What it remembers between steps is in the run's state."""
-
-    def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Return what the electrode remembers at t = 0, for sites of this shape."""
-        return None
-
-    @abstractmethod
-    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
-        """Return the current (nA) and the conductance (µS) with its reversal potential (mV) over [t, t + dt].
-
-        The electrode current is `i - g (v - e)`; what does not apply is None.
-        """
-
-    def advance(self, memory: Any, v: Array, t: Array, n: Array, dt: Array) -> Any:
-        """Return what is remembered one step later, for the new voltage `v` at the sites; `n` numbers the step."""
-        return memory
-
-
-class Trigger(Input):
-    """An input that lets the cells of a population spike; `at` is the population."""
-
-    @abstractmethod
-    def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
-        """Return the spikes of every cell from `t` until before `end` ms, and their mean time before `end`.
-
-        `n` is the number of the step.
-        """
+from .base import Electrode, check_fits, check_waveform, concrete, number, sample
 
 
 class IClamp(Electrode):
@@ -110,15 +46,6 @@ class IClamp(Electrode):
             raise ProtocolError(
                 f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, before the run starts at 0 ms"
             )
-
-
-def sample(values: Array, every: Array, t: Array) -> Array:
-    """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at `t` ms."""
-    x = jnp.clip(t / every, 0.0, values.shape[0] - 1.0)
-    i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
-    low = jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
-    high = jax.lax.dynamic_index_in_dim(values, jnp.minimum(i + 1, values.shape[0] - 1), keepdims=False)
-    return low + (x - i) * (high - low)
 
 
 class Current(Electrode):
@@ -168,12 +95,71 @@ class VClamp(Electrode):
         return None, 1.0 / self.rs, v
 
 
-def check_waveform(kind: str, values: Any, dt: Any) -> None:
-    """Raise `ParameterError` for a waveform without samples or with a sampling step that is not positive."""
-    if np.ndim(values) == 0 or np.shape(values)[0] == 0:
-        raise ParameterError(
-            f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}"
-        )
-    step = concrete(dt)
-    if step is not None and (step <= 0).any():
-        raise ParameterError(f"{kind} dt = {step} ms must be positive")
+class Conductance(Electrode):
+    """A dynamic clamp: a conductance waveform `values` [sample] or [sample, site] in µS that reverses at `e` mV.
+
+    One sample each `dt` ms, interpolated linearly; it enters the implicit step.
+    """
+
+    at: Any = eqx.field(static=True)
+    values: Float[Array, "sample ..."]
+    dt: Float[Array, ""]
+    e: Float[Array, "..."]
+
+    def __init__(self, at: Any, values: Any, dt: Any, e: Any = 0.0):
+        self.at = at
+        self.values = number(values, "uS", "Conductance values")
+        self.dt = number(dt, "ms", "Conductance dt")
+        self.e = number(e, "mV", "Conductance e")
+        check_waveform("Conductance", self.values, self.dt)
+        known = concrete(self.values)
+        if known is not None and (known < 0).any():
+            raise ParameterError(
+                f"Conductance values go down to {known.min():g} uS; a conductance is not negative; use Current"
+            )
+
+    def drive(self, t: Array, dt: Array, memory: Any) -> tuple[Any, Any, Any]:
+        return None, sample(self.values, self.dt, t + 0.5 * dt), self.e
+
+
+class TwoElectrode(Electrode):
+    """A two-electrode voltage clamp: an amplifier of finite `gain` and time constant `tau` (ms) holds `v` mV.
+
+    The voltage electrode draws no current; the amplifier drives one through `rs` (MΩ): tau dx/dt = gain (v_command −
+    v) − x, i = (x − v)/rs. It is solved together with the membrane.
+    """
+
+    at: Any = eqx.field(static=True)
+    v: Float[Array, "..."]
+    gain: Float[Array, ""]
+    tau: Float[Array, ""]
+    rs: Float[Array, ""]
+
+    def __init__(self, at: Any, v: Any, gain: Any = 2000.0, tau: Any = 0.01, rs: Any = 1.0):
+        self.at = at
+        self.v = number(v, "mV", "TwoElectrode v")
+        self.gain = number(gain, "1", "TwoElectrode gain")
+        self.tau = number(tau, "ms", "TwoElectrode tau")
+        self.rs = number(rs, "Mohm", "TwoElectrode rs")
+        for name in ("gain", "tau", "rs"):
+            known = concrete(getattr(self, name))
+            if known is not None and (known <= 0).any():
+                raise ParameterError(f"TwoElectrode {name} = {known} must be positive")
+
+    def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        # The amplifier begins in the state that drives no current into a membrane at the command.
+        check_fits("TwoElectrode", self.at, self.v, shape)
+        return jnp.broadcast_to(self.v, shape).astype(dtype)
+
+    def _follow(self, dt: Array) -> Array:
+        return dt / (self.tau + dt)
+
+    def drive(self, t: Array, dt: Array, memory: Any) -> tuple[Any, Any, Any]:
+        # The amplifier's implicit step, x' = (1 − a) x + a gain (v_command − v'), put into i = (x' − v')/rs.
+        a = self._follow(dt)
+        g = (1.0 + a * self.gain) / self.rs
+        return None, g, ((1.0 - a) * memory + a * self.gain * self.v) / self.rs / g
+
+    def advance(self, memory: Any, v: Array, t: Array, n: Array, dt: Array) -> Any:
+        a = self._follow(dt)
+        return (1.0 - a) * memory + a * self.gain * (self.v - v)

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 import cajax as cx
 from cajax.base.errors import ParameterError
-from cajax.recipe.recipe import PROPERTIES, Rule
+from cajax.recipe.paints import PROPERTIES
+from cajax.recipe.rules import Rule
 
 from ..helpers import raises
 

@@ -1,0 +1,115 @@
+"""What an input is: something done to a model in one run; an argument of `simulate`, never part of the model."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from ..base import units
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
+
+
+def number(x: Any, unit: str, name: str) -> Any:
+    """Convert text with a unit, and refuse what is not finite; traced values pass."""
+    x = units.value(x, unit, name)
+    if isinstance(x, Tracer):
+        return x
+    try:
+        value = np.asarray(x, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be a number in {unit}, not {x!r}") from None
+    if not np.isfinite(value).all():
+        raise ParameterError(f"{name} must be finite, not {x!r}")
+    # Always a strong floating type: a weak one, or a whole number, would compile the run anew.
+    return jnp.asarray(
+        x, dtype=x.dtype if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating) else float
+    )
+
+
+def concrete(x: Any) -> np.ndarray | None:
+    """Return a value that is known, None for a traced one."""
+    return None if isinstance(x, Tracer) else np.asarray(x)
+
+
+class Input(eqx.Module):
+    """Anything applied to a model during a run; `at` says where."""
+
+    at: eqx.AbstractVar[Any]
+
+    def check(self, t1: float) -> None:
+        """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
+
+
+class Electrode(Input):
+    """An input that drives the voltage at a place. What it remembers between steps is in the run's state."""
+
+    def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return what the electrode remembers at t = 0, for sites of this shape."""
+        return None
+
+    @abstractmethod
+    def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
+        """Return the current (nA) and the conductance (µS) with its reversal potential (mV) over [t, t + dt].
+
+        The electrode current is `i - g (v - e)`; what does not apply is None.
+        """
+
+    def advance(self, memory: Any, v: Array, t: Array, n: Array, dt: Array) -> Any:
+        """Return what is remembered one step later, for the new voltage `v` at the sites; `n` numbers the step."""
+        return memory
+
+
+class Trigger(Input):
+    """An input that lets the cells of a population spike; `at` is the population."""
+
+    @abstractmethod
+    def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
+        """Return the spikes of every cell from `t` until before `end` ms, and their mean time before `end`.
+
+        `n` is the number of the step.
+        """
+
+
+def sample(values: Array, every: Array, t: Array) -> Array:
+    """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at `t` ms."""
+    x = jnp.clip(t / every, 0.0, values.shape[0] - 1.0)
+    i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
+    low = jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
+    high = jax.lax.dynamic_index_in_dim(values, jnp.minimum(i + 1, values.shape[0] - 1), keepdims=False)
+    return low + (x - i) * (high - low)
+
+
+def check_waveform(kind: str, values: Any, dt: Any) -> None:
+    """Raise `ParameterError` for a waveform without samples or with a sampling step that is not positive."""
+    if np.ndim(values) == 0 or np.shape(values)[0] == 0:
+        raise ParameterError(
+            f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}"
+        )
+    step = concrete(dt)
+    if step is not None and (step <= 0).any():
+        raise ParameterError(f"{kind} dt = {step} ms must be positive")
+
+
+def check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:
+    """Raise `ParameterError` unless values broadcast to the `shape` of the place `at`."""
+    given = jnp.shape(value)
+    if len(given) > len(shape) or any(
+        a not in (1, b) for a, b in zip(given[::-1], shape[::-1], strict=False)
+    ):
+        raise ParameterError(
+            f"{kind} at {at!r} has values of shape {given}, but that place has shape {shape} in this model"
+        )
+
+
+def as_key(key: Any, kind: str) -> Any:
+    """Return a typed JAX key; raises `ParameterError` for what is none."""
+    if not (
+        isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape == (2,))
+    ):
+        raise ParameterError(f"{kind} needs a key such as jax.random.key(0), not {key!r}")
+    return key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)

@@ -1,0 +1,25 @@
+"""Reward for plastic synapses."""
+
+from typing import Any
+
+import equinox as eqx
+
+from ..base.types import Array, Float
+from .base import Input, check_waveform, number, sample
+
+
+class Reward(Input):
+    """A reward for the plastic synapses of projection `at` ("pre->post.name"): `values` [sample], one each `dt` ms."""
+
+    at: Any = eqx.field(static=True)
+    values: Float[Array, "sample"]
+    dt: Float[Array, ""]
+
+    def __init__(self, at: Any, values: Any, dt: Any):
+        self.at = at
+        self.values, self.dt = number(values, "1", "Reward values"), number(dt, "ms", "Reward dt")
+        check_waveform("Reward", self.values, self.dt)
+
+    def value(self, t: Array, dt: Array) -> Array:
+        """Return the reward over [t, t + dt]."""
+        return sample(self.values, self.dt, t + 0.5 * dt)

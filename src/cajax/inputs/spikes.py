@@ -1,0 +1,84 @@
+"""Spike trains: given, or drawn at random."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..base.errors import ParameterError
+from ..base.types import Array, Float
+from .base import Trigger, as_key, check_waveform, concrete, number, sample
+
+
+class Spikes(Trigger):
+    """Spike trains: the cells of population `at` spike at `times` ms, `[spike]` for all alike or `[cell, spike]`.
+
+    Rows may be filled up with infinity. The population may be of spike sources, or of cells that spike by themselves
+    too. Times have gradients.
+    """
+
+    at: Any = eqx.field(static=True)
+    times: Float[Array, "..."]
+
+    def __init__(self, at: Any, times: Any):
+        self.at = at
+        if isinstance(times, list | tuple) and any(np.ndim(row) for row in times):
+            longest = max(len(row) for row in times)
+            times = [list(row) + [np.inf] * (longest - len(row)) for row in times]
+        if isinstance(times, jax.Array):
+            self.times = jnp.atleast_1d(times)
+        else:
+            try:
+                found = np.atleast_1d(np.asarray(times, float))
+            except (TypeError, ValueError):
+                raise ParameterError(f"Spikes times must be numbers in ms, not {times!r}") from None
+            if np.isnan(found).any():
+                raise ParameterError("Spikes times hold NaN; fill short rows up with infinity")
+            self.times = jnp.asarray(found, dtype=float)
+        if self.times.ndim > 2:
+            raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
+
+    def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
+        hit = (self.times >= t) & (self.times < end)
+        count = jnp.sum(hit, axis=-1)
+        left = jnp.sum(jnp.where(hit, end - jnp.where(hit, self.times, 0.0), 0.0), axis=-1)
+        age = jnp.where(count > 0, left / jnp.maximum(count, 1), 0.5 * (end - t))
+        return jnp.broadcast_to(count.astype(t.dtype), (cells,)), jnp.broadcast_to(
+            age.astype(t.dtype), (cells,)
+        )
+
+
+class Poisson(Trigger):
+    """Poisson spike trains of `rate` Hz (one number, one per cell, or with `dt` a waveform [sample] or [sample, cell]).
+
+    `key` is a JAX key. At most one spike per step and cell, at a random moment of it.
+    """
+
+    at: Any = eqx.field(static=True)
+    rate: Float[Array, "..."]
+    key: Any
+    dt: Float[Array, ""] | None
+
+    def __init__(self, at: Any, rate: Any, key: Any, dt: Any = None):
+        self.at = at
+        self.rate = number(rate, "Hz", "Poisson rate")
+        self.key = as_key(key, "Poisson")
+        self.dt = None if dt is None else number(dt, "ms", "Poisson dt")
+        known = concrete(self.rate)
+        if known is not None and (known < 0).any():
+            raise ParameterError(f"Poisson rate = {known.min():g} Hz is negative")
+        if self.dt is not None:
+            check_waveform("Poisson", self.rate, self.dt)
+
+    def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
+        dt = end - t
+        rate = self.rate if self.dt is None else sample(self.rate, self.dt, t + 0.5 * dt)
+        if rate.ndim > 1 or rate.shape not in ((), (1,), (cells,)):
+            raise ParameterError(
+                f"Poisson at '{self.at}' has rates of shape {rate.shape}, but there are {cells} cells; for a waveform"
+                " give dt"
+            )
+        draw = jax.random.uniform(jax.random.fold_in(self.key, n), (2, cells), t.dtype)
+        return (draw[0] < -jnp.expm1(-1e-3 * rate * dt)).astype(t.dtype), draw[1] * dt

@@ -106,7 +106,7 @@ def test_an_empty_or_unusable_folder_says_so(tmp_path):
 FULL = """
 import resource, signal, sys
 import jax, optax
-from cajax._errors import StoreError
+from cajax.base.errors import StoreError
 from cajax.train import Free, fit, positive
 from small_model import SmallModel
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from cajax import train
-from cajax._errors import ParameterError
+from cajax.base.errors import ParameterError
 from small_model import SmallModel
 
 assert len(jax.devices()) == 2

@@ -5,8 +5,9 @@ from .base.distributions import each as each
 from .base.errors import CajaxError as CajaxError
 from .base.errors import NonFiniteError as NonFiniteError
 from .cell import Cell as Cell
-from .engine.step import BackwardEuler as BackwardEuler
-from .engine.step import Staggered as Staggered
+from .engine.method import BackwardEuler as BackwardEuler
+from .engine.method import Staggered as Staggered
+from .engine.solution import Solution as Solution
 from .inputs.clamps import Conductance as Conductance
 from .inputs.clamps import Current as Current
 from .inputs.clamps import IClamp as IClamp
@@ -45,8 +46,7 @@ from .network import one_to_one as one_to_one
 from .plan import Plan as Plan
 from .plan import plan as plan
 from .recipe.populations import SpikeSource as SpikeSource
-from .record.probe import Probe as Probe
-from .simulate import Solution as Solution
+from .record.parse import Probe as Probe
 from .simulate import simulate as simulate
 from .solve import Checkpointed as Checkpointed
 from .solve import Direct as Direct

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .base import units
-from .base.distributions import MEASURED, Along, Each
+from .base.distributions import MEASURED, Distribution
 from .base.errors import ParameterError, RegionError, unknown
 from .lower.lower import lower
 from .mech import Channel, Ion
@@ -23,19 +23,22 @@ _FIELDS = tuple(name for name, prop in PROPERTIES.items() if not prop.measured)
 
 def _property(name: str, x: Any) -> Any:
     """Check one painted property and return it in its unit."""
+    if isinstance(x, Distribution):
+        return x.converted(lambda value: _value(name, value, many=True))
+    return _value(name, units.value(x, PROPERTIES[name].unit, name), many=False)
+
+
+def _value(name: str, x: Any, many: bool) -> Any:
+    """Check the value of a property, or with `many` an array of values, and return it in its unit."""
     prop = PROPERTIES[name]
-    if prop.measured and isinstance(x, Each) and isinstance(x.x, str) and x.x == MEASURED:
+    if many and prop.measured and isinstance(x, str) and x == MEASURED:
         return x
-    if isinstance(x, Each):
-        x = Each(x.place, units.value(x.x, prop.unit, name))
     x = units.value(x, prop.unit, name)
-    if isinstance(x, Along):
-        return x
     try:
-        value = np.asarray(x.x if isinstance(x, Each) else x, dtype=float)
+        value = np.asarray(x, dtype=float)
     except (TypeError, ValueError):
         raise ParameterError(f"{name} must be a number in {prop.unit}, not {x!r}") from None
-    if value.ndim and not isinstance(x, Each):
+    if value.ndim and not many:
         raise ParameterError(f"{name} was given an array of shape {value.shape}; write each('cv', values)")
     if not np.isfinite(value).all():
         raise ParameterError(f"{name} must be finite, not {x!r}")

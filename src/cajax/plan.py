@@ -13,10 +13,11 @@ import numpy as np
 
 from .base import units
 from .base.errors import ParameterError
-from .engine.step import Method, Staggered, State
+from .engine.method import Method, Staggered
+from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
-from .simulate import Solution, simulate
+from .simulate import simulate
 from .solve import Adjoint, Checkpointed, Direct
 from .solve.loop import COPIES, segments, stored
 from .solve.memory import free_memory
@@ -184,16 +185,16 @@ def _timed(found: Plan, model: Model, inputs: tuple[Input, ...], run: Callable[.
     n = min(found.steps, max(_SHORTEST, min(_LONGEST, _NUMBERS // numbers)))
     adjoint = _Nested(depth=found.levels) if found.levels else Direct()
     short = partial(run, t1=n * found.dt, dt=found.dt, adjoint=adjoint)
-    first: State = short(model, inputs=(), t1=found.dt).state
+    first = short(model, inputs=(), t1=found.dt).state
     lanes = jax.tree.map(
         lambda x: jnp.broadcast_to(x, (found.batch, *x.shape)),
-        (first.v, first.gates, first.ions, first.signals, first.events),
+        (first.v, first.parts),
     )
 
     # The inputs are arguments, lest a clamp that starts after these few steps be refused.
     def loss(params: dict[str, Any], inputs: tuple[Input, ...], lanes: Any) -> jax.Array:
-        def one(v: Any, gates: Any, ions: Any, signals: Any, events: Any) -> jax.Array:
-            state = replace(first, v=v, gates=gates, ions=ions, signals=signals, events=events)
+        def one(v: Any, parts: Any) -> jax.Array:
+            state = replace(first, v=v, parts=parts)
             sol = short(model.replace(params), inputs=inputs, state=state)
             return jnp.mean(sol.state.v**2) + sum(jnp.mean(x**2) for x in sol.records.values())
 

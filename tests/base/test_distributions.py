@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.base.distributions import PLACES, Along, Each
+from cajax.base.distributions import SCOPES, Along, Each
 
 from ..helpers import raises
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SCOPES)
 def test_each_keeps_place_and_value(place):
     assert cx.each(place, 3.0) == Each(place, 3.0)
 

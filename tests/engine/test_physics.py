@@ -1,10 +1,9 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.engine.physics import Place, bind
+from cajax.engine import bind
 from cajax.mech import Graded, Kd, Leak
 
 from ..helpers import active, joined, pair
@@ -18,26 +17,27 @@ def test_physical_units():
     np.testing.assert_allclose(physics.capacitance, area * 1e-5, rtol=1e-12)
     megaohm = 1e-2 * 100.0 * 50.0 / np.pi
     assert float(physics.axial[1]) == pytest.approx(1.0 / megaohm, rel=1e-12)
-    np.testing.assert_allclose(physics.membranes[0].scale, area * 1e-2, rtol=1e-12)
+    np.testing.assert_allclose(physics.membranes.channels[0].scale, area * 1e-2, rtol=1e-12)
 
 
 def test_shared_values_stay_scalars():
-    kd, leak = bind(active()).membranes
+    kd, leak = bind(active()).membranes.channels
     assert jnp.shape(leak.channel.g) == () and isinstance(kd.channel, Kd)
-    assert kd.q10 == 1.0 and kd.place.index.tolist() == [0, 1]
+    assert kd.q10 == 1.0 and kd.sites.index.tolist() == [0, 1]
 
 
 def test_temperature_scales_rates():
     warm = (
         cx.Cell(cx.cylinder(20.0, 10.0), temperature=26.0).paint("all", kd=Kd()).discretize(cx.PerBranch(1))
     )
-    assert float(bind(warm).membranes[0].q10) == pytest.approx(1 / 3)
+    assert float(bind(warm).membranes.channels[0].q10) == pytest.approx(1 / 3)
 
 
 def test_dense_and_sparse_conductances():
     s = jnp.array([0.2, 0.7])
     weight = np.arange(6.0).reshape(2, 3)
-    dense = bind(pair().connect("a", "b", Graded(), weight=weight).discretize(cx.PerBranch(1))).wirings[0]
+    net = pair().connect("a", "b", Graded(), weight=weight).discretize(cx.PerBranch(1))
+    dense = bind(net).part("a->b.graded")
     pairs = np.argwhere(np.ones((2, 3)))[::-1]
     rule = cx.edges(pairs)
     sparse = (
@@ -46,21 +46,5 @@ def test_dense_and_sparse_conductances():
         .discretize(cx.PerBranch(1))
     )
     np.testing.assert_allclose(dense.conductance(s), s @ weight, rtol=1e-14)
-    np.testing.assert_allclose(bind(sparse).wirings[0].conductance(s), s @ weight, rtol=1e-14)
-    assert bind(joined()).wirings[0].weight.shape == (2, 3)
-
-
-@pytest.mark.parametrize("index", [[0, 1, 2, 3], [1, 2], [0, 2, 3], [3, 1]])
-def test_place_reads_and_adds(index):
-    place, x = Place(np.array(index), 4), jnp.arange(4.0)
-    value = jnp.arange(1.0, 1.0 + len(index))
-    dense = np.zeros(4)
-    dense[index] = value
-    assert place.take(x).tolist() == [float(i) for i in index]
-    assert place.add(x, value).tolist() == (np.arange(4.0) + dense).tolist()
-    text = str(jax.make_jaxpr(place.take)(x))
-    assert ("cajax_take" in text) == (index != [0, 1, 2, 3])  # nothing is moved where all are meant
-
-
-def test_place_adds_twice_where_a_site_occurs_twice():
-    assert Place(np.array([1, 1]), 3).add(jnp.zeros(3), jnp.ones(2)).tolist() == [0.0, 2.0, 0.0]
+    np.testing.assert_allclose(bind(sparse).part("a->b.graded").conductance(s), s @ weight, rtol=1e-14)
+    assert bind(joined()).part("a->b.graded").weight.shape == (2, 3)

@@ -221,7 +221,7 @@ def test_a_run_continues_with_spikes_in_flight(method):
     record = {"v": "c", "w": "c->c.expsyn.w", "g": "c->c.expsyn.g", "x": "s->c.shortterm.x"}
     whole = cx.simulate(ring(), 12.0, 0.05, [KICK], record, method)
     first = cx.simulate(ring(), 6.0, 0.05, [KICK], record, method)
-    assert (np.asarray(first.state.events["c->c.expsyn"]["queue"]["age"]) < 2.5).any()  # one is under way
+    assert (np.asarray(first.state.parts["c->c.expsyn"]["queue"]["age"]) < 2.5).any()  # one is under way
     rest = cx.simulate(ring(), 6.0, 0.05, [KICK], record, method, state=first.state)
     for name, x in whole.records.items():
         np.testing.assert_array_equal(np.concatenate([first[name], rest[name][1:]]), x)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.engine.physics import Place, bind
-from cajax.engine.step import Placed, advance, currents, initial, observed_gates
+from cajax.engine import bind
+from cajax.engine.moment import Moment
+from cajax.engine.step import advance, initial, present
 from cajax.mech import HH, Graded, Leak
 
 from ..helpers import active, joined, passive
@@ -16,20 +17,23 @@ DT = jnp.asarray(0.1)
 
 def test_the_start_is_steady():
     physics = bind(active())
-    state = initial(physics, (), DT)
     for method in (cx.Staggered(), cx.BackwardEuler()):
-        gates, _ = observed_gates(physics, method, state)
-        np.testing.assert_allclose(gates["kd"]["n"], state.gates["kd"]["n"], rtol=1e-14)
-    assert float(state.t) == 0.0 and state.gates["leak"] == {}
+        state = initial(physics, method, DT)
+        gates = present(physics, method, state).parts["membranes"]
+        np.testing.assert_allclose(gates["kd"]["n"], state.parts["membranes"]["kd"]["n"], rtol=1e-14)
+    assert float(state.t) == 0.0 and state.parts["membranes"]["leak"] == {}
 
 
 def test_currents_and_slopes():
     """nA and µS per CV: a leak is g A (v - e), a synapse g (v - e), and their slopes do not depend on v."""
     physics = bind(joined())
     v = jnp.linspace(-80.0, -40.0, joined().structure.size)
-    state = initial(physics, (), DT)
-    signals = {"a->b.graded": {"s": jnp.array([0.5, 0.25])}}
-    total, slope = currents(physics, v, state.gates, state.ions, signals)
+    start = initial(physics, cx.BackwardEuler(), DT)
+    moment = Moment(physics, v, start.t, start.n, 1, start.parts)
+    _, total, slope = physics.membranes.load(start.parts["membranes"], moment, DT)
+    graded = physics.part("a->b.graded")
+    i, di = graded.current(graded.post.take(v), {"s": jnp.array([0.5, 0.25])})
+    total, slope = graded.post.add(total, i), graded.post.add(slope, di)
     g = 1e-4 * np.asarray(joined().area) * 1e-2
     synaptic = np.zeros(len(v))
     synaptic[joined().structure.sites("b")] = 0.75e-3
@@ -44,18 +48,17 @@ def test_currents_and_slopes():
 def test_one_step_of_a_patch(method, factor):
     model = cx.Cell(cx.cylinder(20.0, 10.0), v0=-60.0).paint("all", leak=Leak()).discretize(cx.PerBranch(1))
     physics = bind(model)
-    new = advance(physics, model.structure.forest, [], method, initial(physics, (), DT))
+    new = advance(physics, method, initial(physics, method, DT))
     assert float(new.v[0]) == pytest.approx(-70.0 + 10.0 * factor(0.1 / 10.0), rel=1e-13)
     assert int(new.n) == 1 and float(new.t) == pytest.approx(0.1)
 
 
 def test_a_current_enters_where_it_should():
     model = passive().discretize(cx.PerBranch(2))
-    physics = bind(model)
-    forest, start = model.structure.forest, initial(physics, (), DT)
-    clamp = Placed(cx.IClamp("soma", 0.0, 1.0, 0.2), Place(np.array([1]), 4), ())
-    without = advance(physics, forest, [], cx.BackwardEuler(), start)
-    with_it = advance(physics, forest, [clamp], cx.BackwardEuler(), initial(physics, [clamp], DT))
+    physics, clamped = bind(model), bind(model, [cx.IClamp("soma", 0.0, 1.0, 0.2)])
+    method = cx.BackwardEuler()
+    without = advance(physics, method, initial(physics, method, DT))
+    with_it = advance(clamped, method, initial(clamped, method, DT))
     charge = (with_it.v - without.v) @ (physics.capacitance / DT + 1e-6 * model.area)
     assert float(charge) == pytest.approx(0.2, rel=1e-11)
 

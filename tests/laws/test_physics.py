@@ -125,7 +125,7 @@ def test_each_value_reaches_its_place() -> None:
     model = random_cell(np.random.default_rng(4), channels=2).discretize(cx.PerBranch(2))
     wide = model
     for path in model.params:
-        source = model.structure.source(path)
+        source = model.structure.painted(path)
         if source is not None and source.place == "shared" and path.endswith((".g", ".cm", ".ra")):
             wide = wide.widened(path, "branch")
     assert wide.structure != model.structure

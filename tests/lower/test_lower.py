@@ -15,7 +15,9 @@ def cell(**values):
 
 
 def field(model, name="g", mechanism=0):
-    return np.broadcast_to(getattr(bind(model).membranes[mechanism].channel, name), model.structure.size)
+    return np.broadcast_to(
+        getattr(bind(model).membranes.channels[mechanism].channel, name), model.structure.size
+    )
 
 
 def test_a_field_takes_the_last_paint():

@@ -207,10 +207,10 @@ def test_plastic_weights_drive_the_current():
 
     def rest(w):
         plastic = {
-            k: jnp.full_like(x, w) if k == "w" else x for k, x in first.state.events[name]["plastic"].items()
+            k: jnp.full_like(x, w) if k == "w" else x for k, x in first.state.parts[name]["plastic"].items()
         }
         return dataclasses.replace(
-            first.state, events={name: first.state.events[name] | {"plastic": plastic}}
+            first.state, parts=first.state.parts | {name: first.state.parts[name] | {"plastic": plastic}}
         )
 
     spike, name = [cx.Spikes("s", [6.0])], "s->b.expsyn"

@@ -45,7 +45,7 @@ def test_widened():
 
 
 def test_equal_recipes_give_equal_structures():
-    twin = passive().paint("soma", kd=active().structure.mechanisms[0].template).discretize(cx.PerBranch(2))
+    twin = passive().paint("soma", kd=active().structure.channels[0].template).discretize(cx.PerBranch(2))
     assert twin.structure == active().structure and hash(twin.structure) == hash(active().structure)
     assert passive().discretize(cx.PerBranch(2)).structure != active().structure
 

@@ -57,7 +57,7 @@ def test_the_first_test_is_the_last_stage_and_is_never_trained_on():
 def test_the_network_is_made_of_what_it_says(model):
     sizes = {layout.name: layout.size for layout in model.structure.layouts}
     assert sizes == {"stimuli": 2, "excitatory": 5, "inhibitory": 2, "readouts": 2}
-    covered = {m.name: len(m.index) for m in model.structure.mechanisms}
+    covered = {m.path: len(m.index) for m in model.structure.channels}
     assert covered["excitatory.hh"] == 15 and covered["inhibitory.hh"] == 6
     more = TINY.free().count(model) - TINY.but(membranes=False).free().count(model)
     assert more == 3 * 3 * 7
@@ -82,7 +82,7 @@ def test_the_point_control_has_cells_of_the_same_area_and_as_many_synapses(model
     point = TINY.but(point=True).network()
 
     def area(model):
-        (at,) = [m for m in model.structure.mechanisms if m.name == "excitatory.hh"]
+        (at,) = [m for m in model.structure.channels if m.path == "excitatory.hh"]
         return float(model.area[at.index].sum())
 
     assert area(point) == pytest.approx(area(model), rel=1e-6)

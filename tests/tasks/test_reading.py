@@ -34,7 +34,7 @@ def test_the_network_is_made_of_what_it_says(model):
     assert {layout.name: layout.size for layout in model.structure.layouts} == {
         "pixels": 64, "hidden": 3, "digits": 10,
     }  # fmt: skip
-    covered = {m.name: len(m.index) for m in model.structure.mechanisms}
+    covered = {m.path: len(m.index) for m in model.structure.channels}
     assert covered["hidden.hh"] == 3 * 8  # soma and seven dendrites of three cells
     assert model.params["pixels->hidden.exc.weight"].shape == (64 * 3,)
     free, fewer = SMALL.free(), SMALL.but(membranes=False).free()

@@ -1,45 +1,102 @@
-"""How a painted value varies over a cell, as plain data: `each` place its own, or `along` a measure.
+"""How a painted value varies over a cell: `each` place its own, `along` a measure, or by a rule of the user's own.
 
 Recipes and `Free` interpret these values; nothing here knows cells, regions or parameters.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Protocol, final
+
+import numpy as np
 
 from .errors import ParameterError, unknown
+from .objects import optional
 
-PLACES = ("cv", "branch", "cell")
-"""The parts of a cell that can carry a value of their own, from fine to coarse."""
+SCOPES = ("cv", "branch", "cell")
+"""What can carry a value of its own within a cell, from fine to coarse."""
 MEASURED = "measured"
 """In place of a value: a radius or a length starts from what the morphology has."""
 EDGE = "edge"
-"""The place of weights that differ from edge to edge of a projection."""
+"""The scope of values that differ from edge to edge of a projection."""
+
+
+class Ground(Protocol):
+    """The N control volumes that a value is painted on, as a distribution sees them."""
+
+    @property
+    def size(self) -> int:
+        """The number N of control volumes."""
+        ...
+
+    @property
+    def owners(self) -> Mapping[str, np.ndarray]:
+        """Scope → the number [N] of the cell, branch or CV that each belongs to, counted from 0."""
+        ...
+
+    def measure(self, measure: Any) -> np.ndarray:
+        """Return a measure such as `path_distance()` [N]."""
+        ...
 
 
 @final
 @dataclass(frozen=True)
-class Each:
-    """One value per `place` ("cv", "branch" or "cell"), all starting from `x`.
+class Laid:
+    """What a distribution comes to on certain control volumes.
+
+    Either `values`, one number or one per owner of the `scope`, or a function of `measure` [N]: `fn(measure,
+    **coefficients)` [N], whose coefficients are trained by name.
+    """
+
+    scope: str = "cv"
+    values: Any = None
+    measure: Any = None
+    fn: Callable[..., Any] | None = None
+    coefficients: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Distribution(ABC):
+    """How a painted value varies over a cell. Subclass it for a rule of your own, and paint it like a number."""
+
+    @abstractmethod
+    def over(self, ground: Ground) -> Laid:
+        """Return what the value comes to on the control volumes of `ground`."""
+
+    @optional
+    def converted(self, convert: Callable[[Any], Any]) -> "Distribution":
+        """Return the distribution with its plain values converted and checked; those of `over` are checked again."""
+        return self
+
+
+@final
+@dataclass(frozen=True)
+class Each(Distribution):
+    """One value per `scope` ("cv", "branch" or "cell"), all starting from `x`.
 
     In a recipe `x` is a number, an array or text with a unit; in `Free` it is a bijection.
     """
 
-    place: str
+    scope: str
     x: Any
 
     def __post_init__(self) -> None:
-        if self.place not in (*PLACES, EDGE):
-            raise unknown("place", str(self.place), (*PLACES, EDGE), f"each({self.place!r}, ...)")
-        if isinstance(self.x, Each | Along):
+        if self.scope not in (*SCOPES, EDGE):
+            raise unknown("scope", str(self.scope), (*SCOPES, EDGE), f"each({self.scope!r}, ...)")
+        if isinstance(self.x, Distribution):
             raise ParameterError(
-                f"each('{self.place}', ...) cannot hold another each or along; give it a plain value"
+                f"each('{self.scope}', ...) cannot hold another each or along; give it a plain value"
             )
+
+    def over(self, ground: Ground) -> Laid:
+        return Laid(self.scope, self.x)
+
+    def converted(self, convert: Callable[[Any], Any]) -> "Each":
+        return Each(self.scope, convert(self.x))
 
 
 @final
 @dataclass(frozen=True)
-class Along:
+class Along(Distribution):
     """The value `fn(measure, **coefficients)` at every control volume.
 
     `measure` is a lazy measure such as `path_distance()`; `fn` takes its values `[N]` and the coefficients
@@ -58,6 +115,9 @@ class Along:
                 "write for example along(path_distance(), lambda x, slope: 0.01 + slope * x, slope=1e-5)"
             )
         object.__setattr__(self, "coefficients", dict(self.coefficients))
+
+    def over(self, ground: Ground) -> Laid:
+        return Laid(measure=ground.measure(self.measure), fn=self.fn, coefficients=self.coefficients)
 
 
 def each(place: str, x: Any) -> Each:

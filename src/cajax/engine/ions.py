@@ -1,89 +1,151 @@
 """Concentrations: what the currents of a step do to the ions inside the cells."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import jax.numpy as jnp
+import numpy as np
 
-from ..base.types import Array, Float
+from ..base.types import Array
 from ..mech import FARADAY, implicit_step
-from ..solve import Tree, matvec, solve
-from .physics import IonSite, Physics, Readings
-
-States = dict[str, dict[str, Array]]
+from ..model.inserted import IonSites
+from ..model.model import Model
+from ..solve import matvec, solve
+from .geometry import Geometry
+from .moment import Moment
+from .part import Load, Part, checked
+from .readings import BoundIon, States
+from .sites import Sites
 
 # A current of 1 mA/cm² of an ion of charge 1 carries 1e4/F mM · µm/ms through the membrane.
 _FLUX = 1e4 / FARADAY
 
 
-def advance_ions(
-    physics: Physics,
-    forest: Sequence[Tree],
-    v: Float[Array, "cv"],
-    gates: Mapping[str, Mapping[str, Array]],
-    ions: States,
-    dt: Any,
-    order: int,
-    frozen: bool = False,
-) -> States:
-    """Return the states of all ions `dt` ms later, for the voltage `v` (mV) and the gates of the middle of the step.
+@final
+class Ions(Part):
+    """All ions. Their concentrations are those at the time of the voltage."""
 
-    Each ion takes an implicit step of the given order in which the currents follow its own concentration, or stay
-    `frozen`; where it diffuses along the cell, a tree solve follows as a factor.
+    ions: tuple[BoundIon, ...]
+
+    @staticmethod
+    def of(model: Model, shape: Geometry) -> "Ions":
+        """Return the ions of a model with their parameters."""
+        return Ions(tuple(_bound(model, m, shape) for m in model.structure.ions))
+
+    def start(self, moment: Moment) -> dict[str, dict[str, Array]]:
+        return {ion.path: ion.start() for ion in self.ions}
+
+    def load(self, state: States, moment: Moment, dt: Array) -> Load:
+        return state, None, None
+
+    def ahead(self, moment: Moment, gates: States, dt: Array) -> States:
+        """Return the states at which the currents of a step are taken: to second order those in its middle."""
+        now = moment.parts["ions"]
+        if moment.order == 1:
+            return now
+        return self._advanced(moment, moment.v, gates, now, 0.5 * dt, 1)
+
+    def settle(self, state: States, before: Moment, after: Moment, dt: Array) -> States:
+        """Return the states at the end of the step.
+
+        To first order what flowed at its start goes into the cell, as in NEURON; to second order the currents are those
+        at the mean voltage, and follow the concentration.
+        """
+        gates = after.parts["membranes"]
+        if before.order == 1:
+            return self._advanced(before, before.v, gates, state, dt, 1, frozen=True)
+        return self._advanced(before, before.v + 0.5 * (after.v - before.v), gates, state, dt, 2)
+
+    def observe(self, what: str, state: States, moment: Moment) -> Array:
+        """Nothing of all ions together; single ones are read by their own names."""
+        checked(what, (), "ions")
+        return moment.v
+
+    def _advanced(
+        self,
+        moment: Moment,
+        v: Array,
+        gates: States,
+        states: States,
+        dt: Any,
+        order: int,
+        frozen: bool = False,
+    ) -> dict[str, Any]:
+        """Return the states of all ions `dt` ms later, for the voltage `v` (mV) and the gates of the step's middle.
+
+        Each ion takes an implicit step of the given order in which the currents follow its own concentration, or stay
+        `frozen`; where it diffuses along the cell, a tree solve follows as a factor.
+        """
+        found = {path: dict(now) for path, now in states.items()}
+        for ion in self.ions:
+            if now := dict(states[ion.path]):
+                found[ion.path] = _Step(moment, ion, v, gates, states, frozen).taken(now, dt, order)
+        return found
+
+
+@final
+class _Step:
+    """One ion in one step: dc/dt = rates(flux, c) − (axial flow out)/volume at every control volume.
+
+    The flux (mM · µm/ms) is what the currents carry in, −I 1e4/(z F).
     """
-    found = dict(ions)
-    for site in physics.ions:
-        if now := ions[site.name]:
-            found[site.name] = _advanced(physics, forest, v, gates, ions, site, now, dt, order, frozen)
-    return found
 
+    def __init__(self, moment: Moment, ion: BoundIon, v: Array, gates: States, states: States, frozen: bool):
+        self.physics, self.ion, self.v, self.gates = moment.physics, ion, v, gates
+        self.states, self.frozen = states, frozen
+        self.volume: Any = ion.volume
 
-def _advanced(
-    physics: Physics,
-    forest: Sequence[Tree],
-    v: Array,
-    gates: Mapping[str, Mapping[str, Array]],
-    ions: States,
-    site: IonSite,
-    now: dict[str, Array],
-    dt: Any,
-    order: int,
-    frozen: bool,
-) -> dict[str, Array]:
-    def rates(states: dict[str, Array]) -> dict[str, Array]:
-        among = ions if frozen else {**ions, site.name: states}
-        current = carried(physics, site.species, v, gates, among)
-        flux = site.place.take(current) * (-_FLUX / site.valence)
-        change = site.ion.rates(flux, site.radius, states)
-        for name, g in site.transport.items():
-            whole = site.place.add(jnp.zeros_like(v), states[name])
-            out = site.place.take(matvec(tuple(forest), jnp.zeros_like(v), g, whole) / site.volume)
+    def taken(self, now: dict[str, Array], dt: Any, order: int) -> dict[str, Array]:
+        """Return the states [site] after `dt` ms."""
+        spread = self.spread if self.ion.transport else None
+        return implicit_step(self.rates, now, dt, order, spread)
+
+    def rates(self, states: dict[str, Array]) -> dict[str, Array]:
+        """Return d/dt of every state [site], mM/ms."""
+        ion, physics = self.ion, self.physics
+        among = self.states if self.frozen else {**self.states, ion.path: states}
+        current = physics.carried(ion.species, self.v, self.gates, physics.readings(among))
+        flux = ion.sites.take(current) * (-_FLUX / ion.valence)
+        change = ion.ion.rates(flux, ion.radius, states)
+        for name, g in ion.transport.items():
+            whole = ion.sites.spread(states[name])
+            out = ion.sites.take(matvec(physics.forest, jnp.zeros_like(self.v), g, whole) / self.volume)
             change = {**change, name: change[name] - out}
         return change
 
-    def spread(x: dict[str, Array], h: Any) -> dict[str, Array]:
-        found = dict(x)
-        for name, g in site.transport.items():
-            inertia = site.volume / h
-            whole = site.place.add(jnp.zeros_like(v), x[name])
-            found[name] = site.place.take(solve(tuple(forest), inertia, g, inertia * whole))
-        return found
+    def spread(self, x: dict[str, Array], h: Any) -> dict[str, Array]:
+        """Return y of (1 + h · axial flow/volume) y = x."""
+        ion, solved = self.ion, dict(x)
+        for name, g in ion.transport.items():
+            inertia = self.volume / h
+            whole = ion.sites.spread(x[name])
+            solved[name] = ion.sites.take(solve(self.physics.forest, inertia, g, inertia * whole))
+        return solved
 
-    return implicit_step(rates, now, dt, order, spread if site.transport else None)
+
+def _bound(model: Model, mechanism: IonSites, shape: Geometry) -> BoundIon:
+    sites = Sites(mechanism.index, model.structure.size)
+    ion = mechanism.template.with_params(
+        {k: field.assemble(model.params) for k, field in mechanism.fields.items()}
+    )
+    volume, transport = None, {}
+    if coefficients := ion.diffusion():
+        # Elsewhere nothing flows, but a junction that no pool reaches must not divide by zero.
+        volume = sites.add(jnp.ones_like(shape.area), sites.take(0.5 * shape.area * shape.radius) - 1.0)
+        transport = {name: _transport(model, shape, sites, d) for name, d in coefficients.items()}
+    return BoundIon(
+        mechanism.path, mechanism.species, ion, sites, sites.take(shape.radius), volume, transport
+    )
 
 
-def carried(
-    physics: Physics,
-    species: str,
-    v: Float[Array, "cv"],
-    gates: Mapping[str, Mapping[str, Array]],
-    ions: States,
-) -> Float[Array, "cv"]:
-    """Return the outward current density (mA/cm²) that an ion carries through every CV."""
-    readings, total = Readings(physics, ions), jnp.zeros_like(v)
-    for m in physics.membranes:
-        if species in m.outline.carriers:
-            read = {name: readings.at(name, m.place) for name in m.outline.current_reads}
-            current = m.channel.carried(m.place.take(v), **gates[m.name], **read)[species]
-            total = m.place.add(total, current)
-    return total
+def _transport(model: Model, shape: Geometry, sites: Sites, d: Any) -> Array:
+    """Return the flow (µm³/ms) [node] per mM between neighbours that both have the ion, for diffusion `d` (µm²/ms).
+
+    Two halves of resistance r/d in series; next to nothing where the ion ends.
+    """
+    child, parent = model.structure.cv_child, model.structure.cv_parent
+    inside = np.zeros(sites.size, bool)
+    inside[sites.index] = True
+    joined = (inside[child] | (model.res_child == 0)) & (inside[parent] | (model.res_parent == 0))
+    d = sites.add(jnp.ones_like(shape.area), jnp.broadcast_to(d, sites.index.shape) - 1.0)
+    resistance = shape.res_child / d[child] + shape.res_parent / d[parent]
+    return jnp.where(joined & (resistance > 0), 1.0 / jnp.where(resistance > 0, resistance, 1.0), 1e-20)

@@ -1,44 +1,49 @@
-"""The solve for cells that electrical synapses join: no longer a tree, but close to one."""
+"""Gap junctions: the electrical synapses of a projection, as conductances that the solve takes in."""
 
-from collections.abc import Sequence
+from typing import Any, final
 
-import jax
 import jax.numpy as jnp
-from jax.scipy.sparse.linalg import cg
+import numpy as np
 
-from ..base.types import Array, Float
-from ..solve import Tree, matvec, solve
-from .physics import Junctions
+from ..base.types import Array
+from ..model.inserted import GapProjection
+from ..model.model import Model
+from .links import Link
+from .moment import Moment
+from .part import Load, Part, checked
+from .sites import Sites
 
 
-def solve_joined(
-    forest: Sequence[Tree],
-    diagonal: Float[Array, "cv"],
-    axial: Float[Array, "node"],
-    rhs: Float[Array, "cv"],
-    junctions: Sequence[Junctions],
-) -> Float[Array, "cv"]:
-    """Solve the cable equation of cells with gap junctions.
+@final
+class Junctions(Part):
+    """The electrical synapses of one projection: a conductance between two control volumes, solved with the cable."""
 
-    A junction of conductance g adds g (v_a − v_b) to one end and its negative to the other. The matrix stays symmetric
-    and positive: conjugate gradients with the tree solve as preconditioner need a handful of iterations, and are exact
-    to rounding after at most twice as many as there are junctions. Without junctions it is the tree solve.
-    """
-    trees = tuple(forest)
-    if not junctions:
-        return solve(trees, diagonal, axial, rhs)
-    held = diagonal
-    for j in junctions:
-        held = j.b.add(j.a.add(held, j.g), j.g)
+    link: Link
 
-    def product(x: Array) -> Array:
-        found = matvec(trees, diagonal, axial, x)
-        for j in junctions:
-            flow = j.g * (j.a.take(x) - j.b.take(x))
-            found = j.b.add(j.a.add(found, flow), -flow)
-        return found
+    @staticmethod
+    def of(model: Model, projection: GapProjection) -> "Junctions":
+        """Return the junctions of a projection with their conductances (µS)."""
+        wires, size = projection.wires, model.structure.size
+        edges = np.asarray(wires.edges)
+        g = jnp.broadcast_to(wires.sorted(model.params, wires.weight), (len(edges),))
+        return Junctions(Link(g, Sites(wires.pre[edges[:, 0]], size), Sites(wires.post[edges[:, 1]], size)))
 
-    precise = 50.0 * float(jnp.finfo(rhs.dtype).eps)
-    with jax.named_scope("gap_junctions"):
-        found, _ = cg(product, rhs, M=lambda r: solve(trees, held, axial, r), tol=precise, maxiter=100)
-    return found
+    def start(self, moment: Moment) -> Any:
+        return {}
+
+    def load(self, state: Any, moment: Moment, dt: Array) -> Load:
+        return state, None, None
+
+    def settle(self, state: Any, before: Moment, after: Moment, dt: Array) -> Any:
+        return state
+
+    def links(self) -> tuple[Link, ...]:
+        return (self.link,)
+
+    def observed(self) -> tuple[str, ...]:
+        return ("i",)
+
+    def observe(self, what: str, state: Any, moment: Moment) -> Array:
+        """Return the current "i" (nA) [edge] from the presynaptic to the postsynaptic side."""
+        checked(what, self.observed(), "gap junctions")
+        return self.link.g * (self.link.a.take(moment.v) - self.link.b.take(moment.v))

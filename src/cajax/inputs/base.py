@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from ..base import units
 from ..base.errors import ParameterError
+from ..base.objects import optional
 from ..base.types import Array, Float
 
 
@@ -69,10 +70,22 @@ class Trigger(Input):
 
     @abstractmethod
     def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
-        """Return the spikes of every cell from `t` until before `end` ms, and their mean time before `end`.
+        """Return the spikes of every cell [cell] from `t` until before `end` ms, and their mean time before `end`.
 
         `n` is the number of the step.
         """
+
+    @optional
+    def check_cells(self, cells: int) -> None:
+        """Raise `ParameterError` when the input cannot let a population of so many cells spike."""
+
+
+class Teacher(Input):
+    """An input that steers plasticity; `at` is the path of the projection."""
+
+    @abstractmethod
+    def value(self, t: Array, dt: Array) -> Array:
+        """Return the reward over [t, t + dt]."""
 
 
 def sample(values: Array, every: Array, t: Array) -> Array:

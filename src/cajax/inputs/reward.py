@@ -5,10 +5,10 @@ from typing import Any
 import equinox as eqx
 
 from ..base.types import Array, Float
-from .base import Input, check_waveform, number, sample
+from .base import Teacher, check_waveform, number, sample
 
 
-class Reward(Input):
+class Reward(Teacher):
     """A reward for the plastic synapses of projection `at` ("pre->post.name"): `values` [sample], one each `dt` ms."""
 
     at: Any = eqx.field(static=True)
@@ -21,5 +21,4 @@ class Reward(Input):
         check_waveform("Reward", self.values, self.dt)
 
     def value(self, t: Array, dt: Array) -> Array:
-        """Return the reward over [t, t + dt]."""
         return sample(self.values, self.dt, t + 0.5 * dt)

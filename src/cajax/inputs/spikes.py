@@ -40,6 +40,12 @@ class Spikes(Trigger):
         if self.times.ndim > 2:
             raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
 
+    def check_cells(self, cells: int) -> None:
+        if self.times.ndim == 2 and self.times.shape[0] not in (1, cells):
+            raise ParameterError(
+                f"Spikes at '{self.at}' has times for {self.times.shape[0]} cells, but there are {cells}"
+            )
+
     def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
         hit = (self.times >= t) & (self.times < end)
         count = jnp.sum(hit, axis=-1)

@@ -64,7 +64,7 @@ from .synapses import Graded as Graded
 from .synapses import Rate as Rate
 from .synapses import ShortTerm as ShortTerm
 
-_LIBRARY = (
+LIBRARY = (
     "allen",
     "fohlmeister1997",
     "hay2011",
@@ -79,6 +79,6 @@ _LIBRARY = (
 
 def __getattr__(name: str) -> Any:
     # The libraries are imported when they are first asked for: some take longer to define than all the rest.
-    if name in _LIBRARY:
+    if name in LIBRARY:
         return importlib.import_module(f".library.{name}", __name__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 
 from ..base import units
 from ..base.errors import ParameterError, unknown
+from ..base.names import on_disk
+from ..base.objects import optional
 from ..base.types import Array
 from .gating import Q10
 from .kinetics import Kinetics, Scheme
@@ -19,14 +21,19 @@ from .params import ParamSpec, adopt, check_value, spec_of
 from .ports import asked, is_reading
 
 
+@on_disk
 @dataclasses.dataclass(frozen=True)
 class Outline:
-    """What a channel is made of: its states, what its gates and its current read, and which ions carry the current."""
+    """What a channel is made of: its states, what its gates and its current read, and which ions carry the current.
+
+    `parts`: what the current can be recorded by, beside the whole.
+    """
 
     states: tuple[str, ...]
     gates_read: tuple[str, ...]
     current_reads: tuple[str, ...]
     carriers: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 class Mechanism(eqx.Module):
@@ -37,6 +44,7 @@ class Mechanism(eqx.Module):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         adopt(cls)
+        on_disk(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Here, before Python's own TypeError, a misspelt name can still be answered with the right one.
@@ -61,6 +69,10 @@ class Mechanism(eqx.Module):
     def specs(cls) -> tuple[ParamSpec, ...]:
         """Return what the parameters of the class are, in order of declaration."""
         return tuple(s for f in dataclasses.fields(cls) if (s := spec_of(f)) is not None)
+
+    def plain(self) -> Self:
+        """Return the mechanism with the default of every parameter: what stays are the choices, which are static."""
+        return self.with_params({spec.name: spec.default for spec in self.specs()})
 
     def params(self) -> dict[str, Any]:
         """Return the values of all parameters by name, each in the unit that `specs` tells."""
@@ -100,6 +112,8 @@ class Channel(Mechanism):
     """
 
     ion: ClassVar[str | None] = None
+    is_point: ClassVar[bool] = False
+    """Whether it is a point neuron, with a `threshold` and a `reset`."""
 
     def gates(self, v: Array, *args: Any, **readings: Any) -> Mapping[str, Kinetics]:
         """Return the gates and schemes at voltage `v` (mV, any shape) by name; none by default."""
@@ -120,6 +134,16 @@ class Channel(Mechanism):
             given = {p.name: given[p.name] for p in taken if p.name in given}
         current = self.current(v, **given)
         return current if isinstance(current, dict) else {self.ion or "": current}
+
+    @optional
+    def parts(self, v: Any, *args: Any, **given: Any) -> dict[str, Any]:
+        """Return the current by what it can be recorded by: the ions that carry it, unless the channel says more."""
+        return self.carried(v, **given)
+
+    @optional
+    def runaway(self, v: Any, *args: Any, **states: Any) -> Any:
+        """Return the part of the current (mA/cm²) that a step takes as it is at its start; None where there is none."""
+        return None
 
     def outline(self) -> Outline:
         """Return the names of the states, and what `gates` and `current` read; `ParameterError` where they do not fit.
@@ -144,7 +168,9 @@ class Channel(Mechanism):
                 raise ParameterError(
                     f"{name}.current has shape {shape} at a voltage of shape {v.shape}; keep that"
                 )
-        return Outline(tuple(states), gates_read, readings, tuple(c for c in carriers if c))
+        parts = jax.eval_shape(lambda v, g: plain.parts(v, **g), v, given)
+        names = (tuple(x for x in found if x) for found in (carriers, parts))
+        return Outline(tuple(states), gates_read, readings, *names)
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""

@@ -13,11 +13,13 @@ from jax.core import Tracer
 
 from ..base import units
 from ..base.errors import ParameterError
+from ..base.names import on_disk
 
 # A negative conductance makes the implicit step ill-posed: these units start at zero unless told otherwise.
 _NON_NEGATIVE = ("S/cm2", "uS")
 
 
+@on_disk
 @dataclass(frozen=True)
 class ParamSpec:
     """What a parameter is: its name, default (in `unit`), unit and inclusive bounds (None = unbounded)."""

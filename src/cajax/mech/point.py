@@ -1,7 +1,7 @@
 """Point neurons: currents with a threshold and a reset, painted like any channel on a cell of one control volume."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -21,17 +21,12 @@ class PointNeuron(Channel):
     The spike is detected before the reset, at its time within the step, by every projection from the cell.
     """
 
+    is_point: ClassVar[bool] = True
+
     @property
     @abstractmethod
     def threshold(self) -> Any:
         """The voltage (mV) at which a spike happens."""
-
-    def runaway(self, v: Array, *args: Any, **states: Any) -> Any:
-        """Return the part of the current (mA/cm²) that is taken as it is at the start of a step.
-
-        The slope of a spike's upstroke is so negative that the implicit step would turn the voltage round.
-        """
-        return 0.0 * v
 
     @abstractmethod
     def reset(self, v: Array, *args: Any, **states: Any) -> tuple[Array, States]:
@@ -88,6 +83,7 @@ class AdEx(PointNeuron):
         return self.g * (v - self.e) - self.g * self.slope * jnp.minimum(self._upstroke(v), _STEEPEST) + w
 
     def runaway(self, v: Array, w: Array) -> Array:
+        # The slope of a spike's upstroke is so negative that the implicit step would turn the voltage round.
         return -self.g * self.slope * jnp.maximum(self._upstroke(v) - _STEEPEST, 0.0)
 
     def _upstroke(self, v: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..base.errors import ParameterError
+from ..base.names import on_disk
 from ..base.types import Array
 
 
@@ -20,6 +21,10 @@ class Surrogate(ABC):
     """The derivative (1/mV) that a spike's existence is given, by the distance of the voltage from the threshold."""
 
     width: float = 5.0
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        on_disk(cls)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.width, int | float) and self.width > 0):

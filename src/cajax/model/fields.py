@@ -1,72 +1,90 @@
 """Fields: how one parameter of a mechanism is put together, entry by entry, from what was painted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.names import on_disk
 from ..base.types import Array, Float
 
+SHARED = "shared"
+"""The scope of one value for all entries."""
+ALONG = "along"
+"""The scope of a function of a measure."""
 
+
+@final
+@on_disk
 @dataclass(frozen=True, eq=False)
-class Source:
+class Painted:
     """One painted value and the entries of its field that it fills.
 
-    `place` is "shared" (one scalar), one of `PLACES`, or "along" (a function of a measure).
-    `where` are the entries filled; `units[place]` numbers, per entry, the cell, branch or CV it belongs to.
+    `scope` says what has a value of its own: `SHARED` (one scalar), "cell", "branch", "cv", or `ALONG`. `where` are the
+    entries filled; `owners[scope]` numbers, per entry, the cell, branch or CV it belongs to. Along a measure the value
+    is `fn(measure, **coefficients)`, a parameter per coefficient.
     """
 
     path: str
-    place: str
+    scope: str
     where: np.ndarray
-    units: Mapping[str, np.ndarray]
+    owners: Mapping[str, np.ndarray]
     measure: np.ndarray | None = None
-    fn: Any = None
+    fn: Callable[..., Any] | None = None
     coefficients: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
+        """The paths of its parameters."""
         return tuple(f"{self.path}.{c}" for c in self.coefficients) or (self.path,)
 
-    def width(self, place: str) -> int:
-        return int(self.units[place].max()) + 1
+    def width(self, scope: str) -> int:
+        """Return how many cells, branches or CVs it covers."""
+        return int(self.owners[scope].max()) + 1
 
     def values(self, params: Mapping[str, Array]) -> tuple[Array, np.ndarray]:
         """Return the distinct values `[value]` and, per entry of `where`, which of them applies."""
-        if self.place == "along":
+        if self.fn is not None:
             coefficients = {c: params[p] for c, p in zip(self.coefficients, self.paths, strict=True)}
             values = jnp.asarray(self.fn(jnp.asarray(self.measure), **coefficients))
             return jnp.broadcast_to(values, (len(self.where),)), np.arange(len(self.where))
         value = params[self.path]
-        if self.place == "shared":
+        if self.scope == SHARED:
             return value[None], np.zeros(len(self.where), int)
-        return value, self.units[self.place]
+        return value, self.owners[self.scope]
 
 
+@final
+@on_disk
 @dataclass(frozen=True, eq=False)
-class FieldPlan:
-    """How one field of a mechanism is put together from its sources: a scalar, or an array `[size]`.
+class Field:
+    """How one field of a mechanism is put together from what was painted: a scalar, or an array `[size]`.
 
-    `base` [size] holds where no source does; without it the sources fill every entry.
+    `base` [size] holds where nothing is painted; without it the paints fill every entry.
     """
 
     size: int
-    sources: tuple[Source, ...]
+    painted: tuple[Painted, ...]
     base: np.ndarray | None = None
 
     def assemble(self, params: Mapping[str, Array]) -> Float[Array, "..."]:
-        if len(self.sources) == 1 and self.sources[0].place == "shared" and self.base is None:
-            return params[self.sources[0].path]
+        """Return the field: the scalar itself where one value is shared by all entries, else one gather.
+
+        With the distinct values of all paints (and the base) joined to one vector u, the field is u[index]: its
+        transpose, a scatter-add, sums the gradient of every entry into the value that it came from.
+        """
+        if len(self.painted) == 1 and self.painted[0].scope == SHARED and self.base is None:
+            return params[self.painted[0].path]
         index = np.zeros(self.size, int)
         parts, start = [], 0
         if self.base is not None:
             index = np.arange(self.size)
-            parts, start = [jnp.asarray(self.base, params[self.sources[0].paths[0]].dtype)], self.size
-        for source in self.sources:
-            values, which = source.values(params)
-            index[source.where] = start + which
+            parts, start = [jnp.asarray(self.base, params[self.painted[0].paths[0]].dtype)], self.size
+        for painted in self.painted:
+            values, which = painted.values(params)
+            index[painted.where] = start + which
             parts.append(values)
             start += values.shape[0]
         joined = jnp.concatenate(parts)

@@ -1,25 +1,29 @@
 """Models on disk: one `.npz` of arrays with the structure as JSON beside them; nothing in it is code."""
 
 import dataclasses
-import importlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .. import mech
+from ..base.disk import write_whole
 from ..base.errors import StoreError
+from ..base.names import class_of, name_of
 from ..mech import Mechanism
 from .model import Model
 
-FORMAT = 2
+FORMAT = 3
+"""Types go by stable names (`cajax.base.names`) from 3 on."""
 
 
+@final
 class _Writer:
     """Turns nested frozen data into JSON, arrays set aside by number."""
 
@@ -29,11 +33,7 @@ class _Writer:
     def encode(self, x: Any) -> Any:
         if x is None or isinstance(x, bool | int | float | str):
             return x
-        if (
-            isinstance(x, np.ndarray | np.generic)
-            or hasattr(x, "__jax_array__")
-            or isinstance(x, jnp.ndarray)
-        ):
+        if isinstance(x, np.ndarray | np.generic | jax.Array):
             key = f"a{len(self.arrays)}"
             self.arrays[key] = np.asarray(x)
             return {"array": key}
@@ -41,35 +41,31 @@ class _Writer:
             return {"tuple": [self.encode(item) for item in x]}
         if isinstance(x, Mapping):
             return {"map": {k: self.encode(v) for k, v in x.items()}}
-        if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        name = name_of(type(x))
+        if name is not None:
             fields = {f.name: self.encode(getattr(x, f.name)) for f in dataclasses.fields(x)}
-            return {"class": f"{type(x).__module__}:{type(x).__qualname__}", "fields": fields}
+            return {"class": name, "fields": fields}
         raise StoreError(
             f"cannot save a {type(x).__name__} ({x!r}); a value graded with along(…, fn) holds code: paint it with"
             " each('cv', values) to save it"
         )
 
 
-def _mechanisms(base: type = Mechanism) -> dict[str, type]:
-    found: dict[str, type] = {}
-    for cls in base.__subclasses__():
-        found[f"{cls.__module__}:{cls.__qualname__}"] = cls
-        found.update(_mechanisms(cls))
-    return found
+def _class(name: Any) -> type:
+    """Return the class of that name: one of ours, or one that the program has defined."""
+    cls = class_of(name, _import_library) if isinstance(name, str) else None
+    if cls is None or not dataclasses.is_dataclass(cls):
+        module, _, own = str(name).rpartition(":")
+        where = f" of {module}" if module else ""
+        raise StoreError(f"the file uses the mechanism '{own}'{where}; import it before loading")
+    return cls
 
 
-def _class(name: str) -> type:
-    """Return the class of that name: one of ours, or a mechanism that the program has defined."""
-    module, _, qualname = name.partition(":")
-    known = _mechanisms()
-    if name in known:
-        return known[name]
-    package = __name__.split(".")[0]
-    if module == package or module.startswith(f"{package}."):
-        cls = getattr(importlib.import_module(module), qualname, None)
-        if isinstance(cls, type) and dataclasses.is_dataclass(cls):
-            return cls
-    raise StoreError(f"the file uses the mechanism '{qualname}' of {module}; import it before loading")
+def _import_library(name: str) -> None:
+    """Import the library of `mech` that a name such as "hay2011.NaTs2T" belongs to."""
+    paper, dot, _ = name.partition(".")
+    if dot and ":" not in name and paper in mech.LIBRARY:
+        getattr(mech, paper)
 
 
 def _decode(x: Any, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -85,10 +81,10 @@ def _decode(x: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     fields = {k: _decode(v, arrays) for k, v in x["fields"].items()}
     if issubclass(cls, Mechanism):
         return cls(**fields)
-    made = object.__new__(cls)
-    for name, value in fields.items():
-        object.__setattr__(made, name, value)
-    return made
+    value = object.__new__(cls)
+    for name, field in fields.items():
+        object.__setattr__(value, name, field)
+    return value
 
 
 def save(path: str | Path, model: Model) -> Path:
@@ -100,20 +96,11 @@ def save(path: str | Path, model: Model) -> Path:
         raise StoreError(f"save takes a Model, not {type(model).__name__}")
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-    writer = _Writer()
-    content = writer.encode({f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
-    text = json.dumps({"cajax": FORMAT, "model": content})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, structure=np.array(text), **writer.arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror}") from None
-    return path
+    writer, content = _Writer(), io.BytesIO()
+    encoded = writer.encode({f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
+    text = json.dumps({"cajax": FORMAT, "model": encoded})
+    np.savez_compressed(content, allow_pickle=False, structure=np.array(text), **writer.arrays)
+    return write_whole(path, content.getvalue(), "choose a folder that exists and is yours")
 
 
 def load(path: str | Path) -> Model:
@@ -127,7 +114,10 @@ def load(path: str | Path) -> Model:
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         raise StoreError(f"{path} is not a Cajax model, or is damaged") from None
     if head.get("cajax") != FORMAT:
-        raise StoreError(f"{path} has model format {head.get('cajax')}; this Cajax reads format {FORMAT}")
+        raise StoreError(
+            f"{path} has model format {head.get('cajax')}; this Cajax reads format {FORMAT}: build the model from its"
+            " recipe again and put the file's parameters back with model.replace, or run it again"
+        )
     fields = _decode(head["model"], arrays)
     params = {k: jnp.asarray(v) for k, v in fields.pop("params").items()}
     structure = fields.pop("structure")

@@ -1,21 +1,25 @@
 """The model: a frozen pytree of arrays (the parameters) around a static, hashable structure (everything discrete)."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from ..base import units
-from ..base.distributions import PLACES
+from ..base.distributions import SCOPES
 from ..base.errors import ParameterError, ProtocolError, unknown
 from ..base.types import Array, Float
-from ..mech import check_value
+from ..mech import Mechanism, check_value
 from ..morph import CVs
+from .fields import ALONG, SHARED
+from .inserted import InsertedPart
 from .structure import Structure
 
 
+@final
 class Model(eqx.Module):
     """A lowered cell or network: arrays only, so `jax.jit`, `jax.grad` and `jax.vmap` take it as it is.
 
@@ -60,34 +64,54 @@ class Model(eqx.Module):
                 )
             check_value(path.rpartition(".")[0], spec, value)
             new[path] = jnp.asarray(value, self.params[path].dtype)
-        return Model({**self.params, **new}, self.area, self.res_child, self.res_parent, self.structure)
+        return self._with(new, self.structure)
 
-    def widened(self, path: str, place: str) -> "Model":
+    def widened(self, path: str, scope: str) -> "Model":
         """Return this model with the shared value at `path` given to every "cell", "branch" or "cv" separately."""
         if path not in self.params:
             raise unknown("parameter", path, self.params)
-        source = self.structure.source(path)
-        if place not in PLACES:
-            raise unknown("place", place, PLACES)
-        if source is None or source.place == "along":
+        painted = self.structure.painted(path)
+        if scope not in SCOPES:
+            raise unknown("scope", scope, SCOPES)
+        if painted is None or painted.scope == ALONG:
             raise ParameterError(
-                f"parameter '{path}' cannot vary by {place}; it belongs to a projection or is graded"
+                f"parameter '{path}' cannot vary by {scope}; it belongs to a projection or part, or is graded"
             )
-        if source.place == place:
+        if painted.scope == scope:
             return self
-        if source.place != "shared":
+        if painted.scope != SHARED:
             raise ParameterError(
-                f"parameter '{path}' already varies by {source.place}; paint it with each('{place}', …)"
+                f"parameter '{path}' already varies by {painted.scope}; paint it with each('{scope}', …)"
             )
-        wide = jnp.broadcast_to(self.params[path], (source.width(place),))
-        structure = self.structure.replace_source(path, place)
-        return Model({**self.params, path: wide}, self.area, self.res_child, self.res_parent, structure)
+        wide = jnp.broadcast_to(self.params[path], (painted.width(scope),))
+        return self._with({path: wide}, self.structure.rescoped(path, scope))
+
+    def with_part(self, name: str, part: Mechanism) -> "Model":
+        """Return this model with a `cajax.engine.Part` of the user's own; its parameters get paths `name.parameter`.
+
+        Raises `ParameterError` for a name that is taken, or for what is not a part with parameters.
+        """
+        if not isinstance(part, Mechanism) or not name.isidentifier():
+            raise ParameterError(
+                f"with_part({name!r}, …) takes a word and a class of Part and Mechanism, not {type(part).__name__}"
+            )
+        if name in {p.name for p in self.structure.parts} | {x.name for x in self.structure.layouts}:
+            raise ParameterError(f"there is a part or population '{name}' already; choose another name")
+        fields = {spec.name: f"{name}.{spec.name}" for spec in part.specs()}
+        inserted = InsertedPart(name, part.plain(), fields)
+        specs = {**self.structure.specs, **{fields[spec.name]: spec for spec in part.specs()}}
+        structure = dataclasses.replace(self.structure, parts=(*self.structure.parts, inserted), specs=specs)
+        values = {fields[k]: jnp.asarray(x, self.area.dtype) for k, x in part.params().items()}
+        return self._with(values, structure)
+
+    def _with(self, params: Mapping[str, Array], structure: Structure) -> "Model":
+        return Model({**self.params, **params}, self.area, self.res_child, self.res_parent, structure)
 
     def __repr__(self) -> str:
         s = self.structure
         cells = sum(layout.size for layout in s.layouts)
         values = sum(int(np.prod(np.shape(v))) for v in self.params.values())
-        names = sorted({m.name.rsplit(".", 1)[-1] for m in (*s.mechanisms, *s.ions)})
+        names = sorted({m.name for m in (*s.channels, *s.ions)})
         return f"Model({cells} cells, {s.size} CVs, {values} parameters, mechanisms {', '.join(names) or 'none'})"
 
 

@@ -3,155 +3,62 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..base.digest import Static
 from ..base.errors import ProtocolError, unknown
-from ..mech import (
-    Channel,
-    EventSynapse,
-    GapJunction,
-    Ion,
-    Outline,
-    ParamSpec,
-    Plasticity,
-    Surrogate,
-    Synapse,
-)
-from ..morph import DEFAULT_LABELS, CVs, Location, Region, as_location, center
+from ..base.names import on_disk
+from ..mech import ParamSpec
+from ..morph import as_location
 from ..solve import Tree
-from .fields import FieldPlan, Source
+from .fields import Field, Painted
+from .inserted import (
+    ChannelSites,
+    EventProjection,
+    GapProjection,
+    GradedProjection,
+    InsertedPart,
+    IonSites,
+    Projected,
+)
+from .layout import Layout
 
 
-@dataclass(frozen=True, eq=False)
-class Mechanism:
-    """A channel or an ion (`template` without its values) on the CVs `index` (sorted) of one population.
-
-    A channel has an `outline`, an ion a `species`.
-    """
-
-    name: str
-    template: Channel | Ion
-    index: np.ndarray
-    fields: Mapping[str, FieldPlan]
-    outline: Outline | None = None
-    species: str = ""
-
-
-THRESHOLD = -20.0
-"""Where a spike is detected (mV) unless the projection or a point neuron says otherwise."""
-
-
-@dataclass(frozen=True, eq=False)
-class Events:
-    """What an event projection has beside its synapse: paths of `delay` and `threshold`, and how spikes are kept.
-
-    `source`: the presynaptic population; `virtual`: it has no membrane. `slots`: how many spikes of one cell may be in
-    flight. `per_edge`: the synapse's states belong to edges, not to presynaptic cells. `plasticity` with its `fields`
-    has the postsynaptic cells' CVs `soma` [cell] and `cell` [site] of every site. `spiker` and `post_spiker` name the
-    point neurons that say when the cells of a side spike, "" where the voltage does.
-    """
-
-    source: str
-    virtual: bool
-    delay: str
-    threshold: str
-    surrogate: Surrogate | None
-    slots: int
-    per_edge: bool
-    plasticity: Plasticity | None
-    fields: Mapping[str, str]
-    soma: np.ndarray
-    spiker: str
-    post_spiker: str
-    cell: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Connections:
-    """A projection after lowering: presynaptic CVs `[pre]`, postsynaptic CVs `[site]`, and the edges between them.
-
-    `edges` is None when every presynaptic cell reaches every site (weights are then a matrix `[pre, site]`);
-    otherwise `[edge, 2]` of (pre, site), sorted by site; `order` says which weight each has. `events` is None for
-    graded synapses and gap junctions. Spike sources have no CVs: `pre` then numbers them.
-    """
-
-    name: str
-    template: Synapse | EventSynapse | GapJunction
-    fields: Mapping[str, str]
-    weight: str
-    weight_shape: tuple[int, ...]
-    order: np.ndarray | None
-    pre: np.ndarray
-    post: np.ndarray
-    edges: np.ndarray | None
-    events: Events | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """`lanes` equal cells, interleaved: the CV `c` of lane `k` is number `start + c * lanes + k` of the whole model."""
-
-    start: int
-    lanes: int
-    first_cell: int
-    cvs: CVs
-
-    def flat(self, cv: np.ndarray) -> np.ndarray:
-        """Return the model's CV numbers `[lane, len(cv)]` of the cell's CVs `cv`."""
-        return self.start + np.asarray(cv)[None, :] * self.lanes + np.arange(self.lanes)[:, None]
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the cells of one population lie in the model, and what its regions are called.
-
-    A population of spike sources has `virtual` of them and no cells.
-    """
-
-    name: str
-    groups: tuple[Group, ...]
-    labels: Mapping[str, Region]
-    virtual: int = 0
-
-    @property
-    def size(self) -> int:
-        return self.virtual or sum(g.lanes for g in self.groups)
-
-    @property
-    def prefix(self) -> str:
-        return f"{self.name}." if self.name else ""
-
-    def sites(self, location: Location) -> np.ndarray:
-        """Return the CV numbers `[cell, site]` of a location, or `[site]` where cells differ in how many they have."""
-        if self.virtual:
-            raise ProtocolError(f"population '{self.name}' consists of spike sources; they have no membrane")
-        rows = [group.flat(location.resolve(group.cvs, self.labels)) for group in self.groups]
-        if len({row.shape[1] for row in rows}) == 1:
-            return np.concatenate(rows)
-        return np.concatenate([row.ravel() for row in rows])
-
-
+@final
+@on_disk
 @dataclass(frozen=True, eq=False)
 class Structure(Static):
-    """Everything discrete about a model: layout, coverage, connectivity. Hashed by content."""
+    """Everything discrete about a model: layout, coverage, connectivity.
+
+    `cv_child`, `cv_parent` [node]: the CVs at both ends of every axial resistance. `radius`, `length` [cv] µm: what a
+    painted radius or length is measured against. `specs`: path → what the parameter is.
+    """
 
     size: int
     layouts: tuple[Layout, ...]
     forest: tuple[Tree, ...]
-    mechanisms: tuple[Mechanism, ...]
-    ions: tuple[Mechanism, ...]
-    properties: Mapping[str, FieldPlan]
-    connections: tuple[Connections, ...]
+    channels: tuple[ChannelSites, ...]
+    ions: tuple[IonSites, ...]
+    properties: Mapping[str, Field]
+    graded: tuple[GradedProjection, ...]
+    events: tuple[EventProjection, ...]
+    gaps: tuple[GapProjection, ...]
+    parts: tuple[InsertedPart, ...]
     cv_child: np.ndarray
     cv_parent: np.ndarray
     radius: np.ndarray
     length: np.ndarray
     specs: Mapping[str, ParamSpec]
 
+    @property
+    def projections(self) -> tuple[Projected, ...]:
+        """All projections, in the order in which they were connected."""
+        return tuple(sorted((*self.graded, *self.events, *self.gaps), key=lambda p: p.wires.number))
+
     def layout(self, name: str) -> Layout:
+        """Return the layout of a population; raises `UnknownNameError` where there is none of that name."""
         for layout in self.layouts:
             if layout.name == name:
                 return layout
@@ -159,29 +66,11 @@ class Structure(Static):
 
     @property
     def is_cell(self) -> bool:
+        """Whether this is a lone cell."""
         return len(self.layouts) == 1 and self.layouts[0].name == ""
 
-    def sites(self, at: Any) -> np.ndarray:
-        """Return the CV numbers of `at`: `[]` for one place in a lone cell, else `[site]`, `[cell]` or `[cell, site]`.
-
-        `at` is a label, a `Region` or a `Location`; in a network "population", "population.label" or a pair
-        (population, location). Raises `UnknownNameError` for names that do not exist.
-        """
-        name, place = self._split(at)
-        layout = self.layout(name)
-        if isinstance(place, str) and place not in layout.labels:
-            raise unknown(
-                "region", place, layout.labels, where=f"population '{name}'" if name else "the cell"
-            )
-        location = as_location(place)
-        sites = layout.sites(location)
-        if sites.ndim == 2 and location.single:
-            sites = sites[:, 0]
-        if self.is_cell:
-            sites = sites[0]
-        return sites
-
-    def _split(self, at: Any) -> tuple[str, Any]:
+    def located(self, at: Any) -> tuple[str, Any]:
+        """Split `at` into (population, location); see `sites` for its forms."""
         if self.is_cell:
             return "", at
         if isinstance(at, tuple) and len(at) == 2:
@@ -191,42 +80,64 @@ class Structure(Static):
                 f"in a network a place names its population: write ('{self.layouts[0].name}', {at})"
             )
         name, _, label = at.partition(".")
-        return name, label or soma_of(self.layout(name))
+        return name, label or self.layout(name).soma
+
+    def sites(self, at: Any) -> np.ndarray:
+        """Return the CV numbers of `at`: `[]` for one site of a lone cell, else `[site]`, `[cell]` or `[cell, site]`.
+
+        `at` is a label, a `Region` or a `Location`; in a network "population", "population.label" or a pair
+        (population, location). Raises `UnknownNameError` for names that do not exist.
+        """
+        name, where = self.located(at)
+        layout = self.layout(name)
+        if isinstance(where, str) and where not in layout.labels:
+            raise unknown(
+                "region", where, layout.labels, where=f"population '{name}'" if name else "the cell"
+            )
+        location = as_location(where)
+        sites = layout.sites(location)
+        if sites.ndim == 2 and location.single:
+            sites = sites[:, 0]
+        if self.is_cell:
+            sites = sites[0]
+        return sites
+
+    def describe(self, cv: int) -> str:
+        """Say in words where the model's CV number `cv` is."""
+        for layout in self.layouts:
+            for group in layout.groups:
+                if group.start <= cv < group.stop:
+                    c, lane = divmod(cv - group.start, group.lanes)
+                    cell = f"'{layout.name}' cell {group.first_cell + lane}, " if layout.name else ""
+                    return (
+                        f"{cell}branch {group.cvs.branch[c]} ({group.cvs.tag[c]}), x = {group.cvs.x[c]:.3g}"
+                    )
+        return f"CV {cv}"
 
     def without_surrogates(self) -> "Structure":
         """Return the structure whose spikes let gradients pass through their times only."""
-        connections = tuple(
-            c
-            if c.events is None
-            else dataclasses.replace(c, events=dataclasses.replace(c.events, surrogate=None))
-            for c in self.connections
-        )
-        return dataclasses.replace(self, connections=connections)
+        events = tuple(dataclasses.replace(p, surrogate=None) for p in self.events)
+        return dataclasses.replace(self, events=events)
 
-    def replace_source(self, path: str, place: str) -> "Structure":
-        def plan(fp: FieldPlan) -> FieldPlan:
-            sources = tuple(dataclasses.replace(s, place=place) if s.path == path else s for s in fp.sources)
-            return FieldPlan(fp.size, sources, fp.base)
+    def rescoped(self, path: str, scope: str) -> "Structure":
+        """Return the structure in which the painted value at `path` varies by `scope`."""
 
-        def planned(mechanisms: tuple[Mechanism, ...]) -> tuple[Mechanism, ...]:
-            return tuple(
-                dataclasses.replace(m, fields={k: plan(v) for k, v in m.fields.items()}) for m in mechanisms
-            )
+        def field(x: Field) -> Field:
+            painted = tuple(dataclasses.replace(p, scope=scope) if p.path == path else p for p in x.painted)
+            return Field(x.size, painted, x.base)
+
+        def fields(x: Mapping[str, Field]) -> dict[str, Field]:
+            return {k: field(v) for k, v in x.items()}
 
         return dataclasses.replace(
             self,
-            mechanisms=planned(self.mechanisms),
-            ions=planned(self.ions),
-            properties={k: plan(v) for k, v in self.properties.items()},
+            channels=tuple(dataclasses.replace(m, fields=fields(m.fields)) for m in self.channels),
+            ions=tuple(dataclasses.replace(m, fields=fields(m.fields)) for m in self.ions),
+            properties=fields(self.properties),
         )
 
-    def source(self, path: str) -> Source | None:
-        mechanisms = (*self.mechanisms, *self.ions)
-        plans = [p for m in mechanisms for p in m.fields.values()] + list(self.properties.values())
-        return next((s for p in plans for s in p.sources if path in s.paths), None)
-
-
-def soma_of(layout: Layout) -> Location:
-    """Return the place that stands for a whole cell: the soma's centre, or the whole cell's when it has no soma."""
-    has_soma = all((group.cvs.tag == "soma").any() for group in layout.groups)
-    return center(DEFAULT_LABELS["soma"] if has_soma else DEFAULT_LABELS["all"])
+    def painted(self, path: str) -> Painted | None:
+        """Return the painted value that has its parameter, or one of its coefficients, at `path`; None elsewhere."""
+        fields = [f for m in (*self.channels, *self.ions) for f in m.fields.values()]
+        every = (p for f in (*fields, *self.properties.values()) for p in f.painted)
+        return next((p for p in every if path in p.paths), None)

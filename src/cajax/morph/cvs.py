@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import ParameterError
+from ..base.names import on_disk
 from .morphology import Morphology
 from .policies import Policy
 from .wiring import Wiring, wire
 
 
+@on_disk
 @dataclass(frozen=True, eq=False)
 class CVs:
     """The table of N control volumes of a morphology of B branches, and its electrical tree of M nodes.

@@ -1,7 +1,7 @@
 """How finely branches are cut into control volumes."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ..base.errors import ParameterError
 from .morphology import Morphology
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Anything that says into how many control volumes each branch is cut."""
 

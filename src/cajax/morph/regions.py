@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import units
 from ..base.errors import RegionError, unknown
+from ..base.names import on_disk
 from .cvs import CVs
 
 _KNOWN_TAGS = ("soma", "axon", "basal", "apical")
@@ -17,6 +18,10 @@ _KNOWN_TAGS = ("soma", "axon", "basal", "apical")
 
 class Region(ABC):
     """A set of control volumes, described without a morphology. `&`, `|`, `~` combine regions and label names."""
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        on_disk(cls)
 
     def mask(self, cvs: CVs, labels: "Mapping[str, Region] | None" = None) -> np.ndarray:
         """Which CVs [N] lie in the region; names are looked up in `labels`, then in `DEFAULT_LABELS`.
@@ -138,6 +143,7 @@ class _Where(Region):
         return f"({self.measure} {self.sign} {self.bound:g})"
 
 
+@on_disk
 @dataclass(frozen=True)
 class Measure:
     """A number for every control volume; compared with a number (or text such as "0.2 mm") it gives a `Region`."""

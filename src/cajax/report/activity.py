@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..model.inserted import THRESHOLD
 from ..model.model import Model
-from ..model.structure import THRESHOLD, soma_of
 from ..tasks.held import numbers
 from ..tasks.task import Batch, Stage, Task, take
 
@@ -122,7 +122,7 @@ def simulated(task: Task, model: Model, stage: Stage, batch: Batch, answers: Ans
     """Simulate up to `PER_KIND` trials of each kind, right ones first, recording the somata of every population."""
     layouts = [x for x in model.structure.layouts if not x.virtual]
     alone = model.structure.is_cell
-    record = {x.name or "cell": soma_of(x) if alone else x.name for x in layouts}
+    record = {x.name or "cell": x.soma if alone else x.name for x in layouts}
 
     def one(model: Model, inputs: dict[str, Any]) -> tuple[jax.Array, dict[str, jax.Array]]:
         solution = task.run(model, inputs, stage, record)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .. import plot
+from ..model.inserted import GradedProjection
+from ..model.layout import Layout
 from ..model.model import Model
-from ..model.structure import Connections, Layout
 from ..tasks.task import Batch, Stage, Task
 from .html import Picture, words
 
@@ -28,33 +29,34 @@ def fields(before: Model, after: Model, pixels: int) -> dict[str, np.ndarray]:
     receptors: as many cells as there are pixels, which nothing projects to.
     """
     found: dict[str, np.ndarray] = {}
-    ends = [c.name.partition(".")[0].split("->") for c in after.structure.connections]
-    reached = {post for _, post in ends}
-    for c, (pre, _) in zip(after.structure.connections, ends, strict=True):
-        if c.events is not None or len(c.pre) != pixels or pre in reached or "e" not in c.fields:
+    reached = {p.wires.post_population for p in after.structure.projections}
+    for projection in after.structure.graded:
+        wires = projection.wires
+        if len(wires.pre) != pixels or wires.pre_population in reached or "e" not in projection.fields:
             continue
-        change = np.asarray(after.params[c.weight], float) - np.asarray(before.params[c.weight], float)
+        weight = wires.weight
+        change = np.asarray(after.params[weight], float) - np.asarray(before.params[weight], float)
         if change.size == 1:
             continue
-        name = c.name.partition(".")[0].split("->")[-1]
-        cells = _cells_of(after.structure.layout(name), c.post)
-        pairs = np.indices((pixels, len(c.post))).reshape(2, -1).T if c.edges is None else c.edges
-        change = change.ravel() if c.order is None else change.ravel()[c.order]
+        name = wires.post_population
+        cells = _cells_of(after.structure.layout(name), wires.post)
+        pairs = np.indices((pixels, len(wires.post))).reshape(2, -1).T if wires.edges is None else wires.edges
+        change = change.ravel() if wires.order is None else change.ravel()[wires.order]
         total = found.setdefault(name, np.zeros((pixels, after.structure.layout(name).size)))
-        np.add.at(total, (pairs[:, 0], cells[pairs[:, 1]]), _sign(after, c) * change)
+        np.add.at(total, (pairs[:, 0], cells[pairs[:, 1]]), _sign(after, projection) * change)
     return found
 
 
 def _cells_of(layout: Layout, cvs: np.ndarray) -> np.ndarray:
     """Return the cell of its population that each CV belongs to."""
     for group in layout.groups:
-        inside = (cvs >= group.start) & (cvs < group.start + group.lanes * len(group.cvs))
+        inside = (cvs >= group.start) & (cvs < group.stop)
         cvs = np.where(inside, -1 - group.first_cell - (cvs - group.start) % group.lanes, cvs)
     return -1 - cvs
 
 
-def _sign(model: Model, c: Connections) -> float:
-    return 1.0 if float(np.mean(model.params[c.fields["e"]])) > EXCITES else -1.0
+def _sign(model: Model, projection: GradedProjection) -> float:
+    return 1.0 if float(np.mean(model.params[projection.fields["e"]])) > EXCITES else -1.0
 
 
 def receptive_fields(task: Task, before: Model, after: Model, test: tuple[Stage, Batch]) -> list[Picture]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import plot
+from ..model.layout import Group
 from ..model.model import Model
-from ..model.structure import Group, Mechanism
 from ..morph import Morphology
 from ..tasks.task import Task
 from .html import Picture, table, words
@@ -46,18 +46,14 @@ def local_changes(task: Task, before: Model, after: Model) -> dict[tuple[str, st
 def _places(model: Model, path: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the CVs that a parameter fills and, per CV, which of its values applies; None for a shared one."""
     structure = model.structure
-    source = structure.source(path)
-    if source is None or source.place not in ("cv", "branch"):
+    painted = structure.painted(path)
+    if painted is None or painted.scope not in ("cv", "branch"):
         return None
-    entries = source.where
-    for mechanism in (*structure.mechanisms, *structure.ions):
-        if _has(mechanism, path):
-            entries = mechanism.index[source.where]
-    return entries, source.units[source.place]
-
-
-def _has(mechanism: Mechanism, path: str) -> bool:
-    return any(path in source.paths for plan in mechanism.fields.values() for source in plan.sources)
+    entries = painted.where
+    for mechanism in (*structure.channels, *structure.ions):
+        if any(path in p.paths for field in mechanism.fields.values() for p in field.painted):
+            entries = mechanism.index[painted.where]
+    return entries, painted.owners[painted.scope]
 
 
 def of_branches(group: Group, lane: int, values: np.ndarray) -> np.ndarray:

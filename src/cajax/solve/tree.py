@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import MorphologyError
+from ..base.names import on_disk
 
 
+@on_disk
 @dataclass(frozen=True, eq=False)
 class Tree:
     """A tree shared by `lanes` equal cells; hashable by content, so that it can be static under `jit`.

@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.types import Array
-from ..engine.physics import Physics, Relay, Wiring, bind
-from ..mech import Channel, GapJunction, PointNeuron, initial_states
+from ..engine.membranes import Membrane
+from ..engine.physics import bind
+from ..engine.solution import Solution
+from ..model.inserted import THRESHOLD, ChannelSites, EventProjection, GradedProjection, Wires
+from ..model.layout import Layout
 from ..model.model import Model
-from ..model.structure import THRESHOLD, Connections, Layout, Mechanism, Structure, soma_of
+from ..model.structure import Structure
 from ..morph import every_cv, region
-from ..record.probe import Probe, current_parts
-from ..simulate import Solution
-from ..solve import product
+from ..record.currents import ChannelCurrent
+from ..record.quantities import ChannelState, Signal, Voltage
 from .task import Batch, Stage, Task
 
 SODIUM, POTASSIUM = 50.0, -90.0
@@ -62,33 +64,33 @@ def populations(structure: Structure) -> tuple[str, ...]:
     return tuple(layout.name for layout in structure.layouts if not layout.virtual)
 
 
-def painted(structure: Structure, layout: Layout) -> tuple[Mechanism, ...]:
+def painted(structure: Structure, population: str) -> tuple[ChannelSites, ...]:
     """Return the channels of a population."""
-    start = layout.groups[0].start
-    end = start + sum(g.lanes * len(g.cvs) for g in layout.groups)
-    return tuple(m for m in structure.mechanisms if start <= m.index[0] < end)
+    return tuple(m for m in structure.channels if m.population == population)
 
 
-def projections(structure: Structure, layout: Layout) -> tuple[Connections, ...]:
-    """Return the projections onto a population, without gap junctions, which have no recordings."""
-    start = layout.groups[0].start
-    end = start + sum(g.lanes * len(g.cvs) for g in layout.groups)
-    chemical = (c for c in structure.connections if not isinstance(c.template, GapJunction))
-    return tuple(c for c in chemical if start <= c.post[0] < end)
+def projections(structure: Structure, population: str) -> tuple[GradedProjection | EventProjection, ...]:
+    """Return the chemical synapses onto a population."""
+    every = sorted((*structure.graded, *structure.events), key=lambda p: p.wires.number)
+    return tuple(p for p in every if p.wires.post_population == population)
 
 
 def recordings(structure: Structure, population: str) -> dict[str, Any]:
     """Return what `flows` reads, as `record` for `Task.run`."""
     layout = structure.layout(population)
-    record: dict[str, Any] = {f"{layout.prefix}v": _place(layout, every_cv())}
-    for m in painted(structure, layout):
-        short, channel = m.name.removeprefix(layout.prefix), _channel(m)
-        parts = [f"i{part}" for part in current_parts(channel)]
-        whole = [] if hasattr(channel, "parts") else ["i"]
-        for what in (*whole, *parts, *(_states(m) if _is_mixed(channel) else ())):
-            record[f"{m.name}.{what}"] = Probe(_painted_place(layout, m), f"{short}.{what}")
-    for c in projections(structure, layout):
-        record |= {f"{c.name}.{state}": f"{c.name}.{state}" for state in _signals(c)}
+    record: dict[str, Any] = {f"{layout.prefix}v": Voltage(_place(layout, every_cv()))}
+    for m in painted(structure, population):
+        at = _painted_place(layout, m)
+        # Where the parts hold the leak too, they make up the whole.
+        whole = () if "l" in m.outline.parts else ("",)
+        record |= {
+            f"{m.path}.i{part}": ChannelCurrent(at, m.name, part) for part in (*whole, *m.outline.parts)
+        }
+        if _is_mixed(m):
+            record |= {f"{m.path}.{state}": ChannelState(at, m.name, state) for state in m.outline.states}
+    for p in projections(structure, population):
+        path = p.wires.path
+        record |= {f"{path}.{what}": Signal(path, what) for what in ("i", "g")}
     return record
 
 
@@ -96,33 +98,22 @@ def _place(layout: Layout, at: Any) -> Any:
     return (layout.name, at) if layout.name else at
 
 
-def _painted_place(layout: Layout, m: Mechanism) -> Any:
-    """Return the place of every CV that a channel is painted on: where the labels in its paths are."""
-    paths = (s.path for field in m.fields.values() for s in field.sources)
-    labels = sorted({path.removeprefix(layout.prefix).split(".")[0] for path in paths})
+def _painted_place(layout: Layout, m: ChannelSites) -> Any:
+    """Return the place of every CV that a channel is painted on."""
+    labels = sorted({label for label in layout.labels if _paints(layout, m, label)})
     return _place(layout, every_cv(reduce(or_, map(region, labels)) if labels else "all"))
 
 
-def _channel(m: Mechanism) -> Channel:
-    channel: Any = m.template
-    return channel
+def _paints(layout: Layout, m: ChannelSites, label: str) -> bool:
+    """Whether a channel was painted on the region of that label."""
+    path = f"{layout.prefix}{label}.{m.name}."
+    return any(p.path.startswith(path) for field in m.fields.values() for p in field.painted)
 
 
-def _states(m: Mechanism) -> tuple[str, ...]:
-    return () if m.outline is None else m.outline.states
-
-
-def _is_mixed(channel: Channel) -> bool:
+def _is_mixed(m: ChannelSites) -> bool:
     """Whether the channel has a potential `e` of its own, that no ion names, and `current` needs nothing else."""
-    named = current_parts(channel) or isinstance(channel, PointNeuron) or channel.outline().current_reads
-    return not named and "e" in channel.params()
-
-
-def _signals(c: Connections) -> list[str]:
-    template: Any = c.template
-    if c.events is None:
-        return list(initial_states(template.gates(jnp.zeros(1))))
-    return [*template.start(), *(["w"] if c.events.plasticity is not None else [])]
+    named = m.outline.parts or m.template.is_point or m.outline.current_reads
+    return not named and "e" in m.template.params()
 
 
 def flows(model: Model, solution: Solution, population: str) -> dict[str, Flow]:
@@ -131,12 +122,16 @@ def flows(model: Model, solution: Solution, population: str) -> dict[str, Flow]:
     layout = structure.layout(population)
     v = by_cv(structure, population, solution)
     found: dict[str, Flow] = {}
-    for m in painted(structure, layout):
+    for m in painted(structure, population):
         # Recordings go cell by cell, the model's CVs place by place.
         order = np.argsort(structure.sites(_painted_place(layout, m)).ravel())
-        found |= _channel_flows(physics, m, layout, solution, order, v[:, m.index - layout.groups[0].start])
-    for c in projections(structure, layout):
-        found[c.name] = _synaptic_flow(physics, c, solution, v[:, c.post - layout.groups[0].start])
+        membrane: Any = physics.membranes.named(m.path)
+        found |= _channel_flows(membrane, m, solution, order, v[:, m.index - layout.start])
+    for p in projections(structure, population):
+        synapse: Any = physics.part(p.wires.path)
+        found[p.wires.path] = _synaptic_flow(
+            synapse.synapse, p.wires, solution, v[:, p.wires.post - layout.start]
+        )
     return found
 
 
@@ -149,38 +144,37 @@ def by_cv(structure: Structure, population: str, solution: Solution) -> Array:
 
 
 def _channel_flows(
-    physics: Physics, m: Mechanism, layout: Layout, solution: Solution, order: np.ndarray, v: Array
+    membrane: Membrane, m: ChannelSites, solution: Solution, order: np.ndarray, v: Array
 ) -> dict[str, Flow]:
     """Return the current of a channel, or one per part; `v` [time, site] mV, `order` of the recordings' sites."""
-    (membrane,) = (x for x in physics.membranes if x.name == m.name)
     channel: Any = membrane.channel
-    short, parts, none = m.name.removeprefix(layout.prefix), current_parts(_channel(m)), jnp.zeros(())
-    kind = "channel" if _states(m) else "leak"
+    parts, states, none = m.outline.parts, m.outline.states, jnp.zeros(())
+    kind = "channel" if states else "leak"
 
     def recorded(what: str) -> Array:
-        x = solution[f"{m.name}.{what}"]
+        x = solution[f"{m.path}.{what}"]
         return x.reshape(len(x), -1)[:, order]
 
-    def flow(i: Array, ion: str, kind: str = kind) -> Flow:
+    def flow(i: Array, ion: str) -> Flow:
         return Flow(kind, m.index, i, i if ion == "na" else none, i if ion == "ca" else none)
 
     currents = {part: recorded(f"i{part}") * membrane.scale for part in parts}
-    found = {f"{short}.{part}": flow(i, part) for part, i in currents.items()}
-    if hasattr(channel, "parts"):
-        closed = dict.fromkeys(_states(m), none)
+    found = {f"{m.name}.{part}": flow(i, part) for part, i in currents.items()}
+    if "l" in parts:
+        closed = dict.fromkeys(states, none)
         as_sodium = channel.with_params({"el": SODIUM}).parts(v, **closed)["l"] * membrane.scale
         sodium, calcium = _mixture(channel.el, currents["l"], as_sodium)
-        return {**found, f"{short}.l": Flow("leak", m.index, currents["l"], sodium, calcium)}
+        return {**found, f"{m.name}.l": Flow("leak", m.index, currents["l"], sodium, calcium)}
     whole = recorded("i") * membrane.scale
     if len(parts) == 1:
-        return {short: flow(whole, parts[0])}
+        return {m.name: flow(whole, parts[0])}
     if parts:
-        return {**found, f"{short}.rest": Flow(kind, m.index, whole - sum(currents.values()), None, None)}
-    if not _is_mixed(_channel(m)):
-        return {short: Flow(kind, m.index, whole, None, None)}
-    states = {k: recorded(k) for k in _states(m)}
-    as_sodium = sum(channel.with_params({"e": SODIUM}).carried(v, **states).values()) * membrane.scale
-    return {short: Flow(kind, m.index, whole, *_mixture(channel.e, whole, as_sodium))}
+        return {**found, f"{m.name}.rest": Flow(kind, m.index, whole - sum(currents.values()), None, None)}
+    if not _is_mixed(m):
+        return {m.name: Flow(kind, m.index, whole, None, None)}
+    now = {k: recorded(k) for k in states}
+    as_sodium = sum(channel.with_params({"e": SODIUM}).carried(v, **now).values()) * membrane.scale
+    return {m.name: Flow(kind, m.index, whole, *_mixture(channel.e, whole, as_sodium))}
 
 
 def _mixture(e: Any, current: Array, as_sodium: Array) -> tuple[Array, Array]:
@@ -193,37 +187,17 @@ def _mixture(e: Any, current: Array, as_sodium: Array) -> tuple[Array, Array]:
     return sodium, jnp.where(e < CALCIUM_ABOVE, 0.0, current)
 
 
-def _synaptic_flow(physics: Physics, c: Connections, solution: Solution, v: Array) -> Flow:
-    (wire,) = (w for w in (*physics.wirings, *physics.relays) if w.name == c.name)
-    signals = {k: solution[f"{c.name}.{k}"] for k in _signals(c)}
-    if isinstance(wire, Wiring):
-        synapse: Any = wire.synapse
-        g = jax.vmap(wire.conductance)(synapse.release(**signals))
-    else:
-        # Where every connection has kinetics of its own, one current with their mean stands for a site's.
-        synapse = wire.synapse.with_params({k: jnp.mean(x) for k, x in wire.synapse.params().items()})
-        g = jax.vmap(partial(_relayed, wire, c))(signals)
-    current = synapse.current(v, g)
+def _synaptic_flow(synapse: Any, wires: Wires, solution: Solution, v: Array) -> Flow:
+    """Return the current of a projection; `v` [time, site] mV."""
+    current, g = solution[f"{wires.path}.i"], solution[f"{wires.path}.g"]
     if "e" not in synapse.params():
-        return Flow("synapse", c.post, current, None, None, g)
+        return Flow("synapse", wires.post, current, None, None, g)
+    # Where every connection has parameters of its own, a current with their mean stands for a site's.
+    synapse = synapse.with_params({k: jnp.mean(x) for k, x in synapse.params().items()})
     e = synapse.params()["e"]
     sodium, _ = _mixture(e, current, synapse.with_params({"e": SODIUM}).current(v, g))
     none = jnp.zeros(())
-    return Flow("synapse", c.post, current, jnp.where(e > CHLORIDE_BELOW, sodium, 0.0), none, g)
-
-
-def _relayed(wire: Relay, c: Connections, signals: Mapping[str, Array]) -> Array:
-    """Return the conductance (µS) at every site of an event projection from its states at one moment."""
-
-    def sorted_(x: Array) -> Array:
-        return x.ravel()[c.order] if c.order is not None and x.size == len(c.order) else x
-
-    now = {k: sorted_(x) for k, x in signals.items()}
-    weight = now.pop("w", wire.weight)  # recorded weights are in µS
-    signal = wire.synapse.release(**now)
-    if wire.to_site is not None:
-        return wire.to_site.add(jnp.zeros(len(c.post), signal.dtype), weight * signal)
-    return signal @ weight if wire.graph is None else product(weight, signal, wire.graph)
+    return Flow("synapse", wires.post, current, jnp.where(e > CHLORIDE_BELOW, sodium, 0.0), none, g)
 
 
 KINDS = ("channels", "calcium", "synapses", "leak")
@@ -302,13 +276,13 @@ def _costs(model: Model, inputs: dict[str, Any], task: Task, stage: Stage) -> tu
 def _spikes(structure: Structure, population: str, solution: Solution) -> Array | None:
     """Return how often the cells of a population spike in a run, None where that is not known."""
     layout = structure.layout(population)
-    channels = painted(structure, layout)
-    if any(isinstance(m.template, PointNeuron) for m in channels):
+    channels = painted(structure, population)
+    if any(m.template.is_point for m in channels):
         return None
-    soma = structure.sites(_place(layout, soma_of(layout)))
-    above = by_cv(structure, population, solution)[:, soma.ravel() - layout.groups[0].start] >= THRESHOLD
+    soma = structure.sites(_place(layout, layout.soma))
+    above = by_cv(structure, population, solution)[:, soma.ravel() - layout.start] >= THRESHOLD
     crossings = jnp.sum(above[1:] & ~above[:-1], dtype=jnp.int32)
-    return crossings if any(_states(m) for m in channels) else jnp.zeros_like(crossings)
+    return crossings if any(m.outline.states for m in channels) else jnp.zeros_like(crossings)
 
 
 def _atp(found: Mapping[str, Flow], dt: Array) -> dict[str, Array]:
@@ -329,8 +303,6 @@ def _atp(found: Mapping[str, Flow], dt: Array) -> dict[str, Array]:
 
 def _unknown(structure: Structure) -> tuple[str, ...]:
     """Return the names of the currents whose ions are unknown, and of the point neurons."""
-    channels = (
-        m.name for m in structure.mechanisms if not current_parts(_channel(m)) and not _is_mixed(_channel(m))
-    )
-    synapses = (c.name for c in structure.connections if "e" not in c.template.params())
+    channels = (m.path for m in structure.channels if not m.outline.parts and not _is_mixed(m))
+    synapses = (p.wires.path for p in structure.projections if "e" not in p.template.params())
     return (*channels, *synapses)

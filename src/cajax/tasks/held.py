@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
-from ..lower.places import Places
+from ..lower.territory import Territory
 from ..model.model import Model
 from ..model.structure import Structure
 from .energy import Flow, by_cv, flows, in_chunks, recordings
@@ -109,7 +109,7 @@ def held_by(
 def _recurrent(structure: Structure) -> str:
     """Return the largest population that projects to itself, or else the largest that anything projects to."""
     size = {layout.name: layout.size for layout in structure.layouts if not layout.virtual}
-    ends = [c.name.partition(".")[0].split("->") for c in structure.connections]
+    ends = [(p.wires.pre_population, p.wires.post_population) for p in structure.projections]
     own = [pre for pre, post in ends if pre == post] or [post for _, post in ends] or list(size)
     return max(own, key=lambda name: size[name])
 
@@ -153,7 +153,7 @@ def _recorded(
     """
     structure = model.structure
     layout = structure.layout(population)
-    cell, first = Places(layout).units["cell"], layout.groups[0].start
+    cell, first = Territory(layout).numbers["cell"], layout.start
     record = recordings(structure, population)
 
     def one(inputs: Any, span: Array) -> Any:

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.errors import ParameterError, unknown
-from ..mech import GapJunction
+from ..model.layout import Group, Layout
 from ..model.model import Model
-from ..model.structure import Group, Layout
 from ..train.free import matching as matched
 from .attack import Attack as Attack
 from .attack import attack as attack
@@ -126,9 +125,9 @@ def resets(task: Task, before: Model, after: Model, stage: Stage, batch: Batch) 
 def _as_wide(before: Model, after: Model) -> Model:
     """Return `before` with a value per place wherever training has made it so in `after`."""
     for path, value in after.params.items():
-        source = after.structure.source(path)
-        if path in before.params and before.params[path].shape != value.shape and source is not None:
-            before = before.widened(path, source.place)
+        painted = after.structure.painted(path)
+        if path in before.params and before.params[path].shape != value.shape and painted is not None:
+            before = before.widened(path, painted.scope)
     return before
 
 
@@ -191,8 +190,10 @@ def lesions(
     structure = after.structure
     found = {"intact": score(task, after, stage, batch)}
     globs = dict(task.lesions)
-    for c in structure.connections:
-        globs[c.name + (" (electrical)" if isinstance(c.template, GapJunction) else "")] = (c.weight,)
+    electrical = {p.wires.path for p in structure.gaps}
+    for projection in structure.projections:
+        wires = projection.wires
+        globs[wires.path + (" (electrical)" if wires.path in electrical else "")] = (wires.weight,)
     for name, which in globs.items():
         found[name] = score(task, silenced(after, which), stage, batch)
     for layout in structure.layouts:

@@ -83,7 +83,7 @@ class Free:
             paths = matching(glob, model.params)
             if not paths:
                 raise unknown("parameter", glob, model.params)
-            choice = Choice(entry.x, entry.place) if isinstance(entry, Each) else Choice(entry)
+            choice = Choice(entry.x, entry.scope) if isinstance(entry, Each) else Choice(entry)
             found.update(dict.fromkeys(paths, choice))
         return {path: found[path] for path in model.params if path in found}
 

@@ -3,7 +3,7 @@ import pytest
 
 import cajax as cx
 from cajax.base.errors import ProtocolError, RegionError, UnknownNameError
-from cajax.record.probe import parse
+from cajax.record import ChannelCurrent, ChannelState, Signal, SpikeTrain, Voltage, parse
 
 from ..helpers import active, joined, passive, raises
 
@@ -13,24 +13,33 @@ def record(model, place):
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "what"),
-    [("soma", "soma", "v"), ("soma.kd.n", "soma", "kd.n")],
+    ("text", "meant"),
+    [
+        ("soma", Voltage("soma")),
+        ("soma.v", Voltage("soma")),
+        ("soma.kd.n", ChannelState("soma", "kd", "n")),
+        ("soma.spikes", SpikeTrain("soma")),
+        (cx.Probe("soma", "kd.i"), ChannelCurrent("soma", "kd")),
+    ],
 )
-def test_text_in_a_cell(text, at, what):
-    assert parse(active().structure, text) == cx.Probe(at, what)
+def test_text_in_a_cell(text, meant):
+    assert parse(active().structure, text) == meant
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "what"),
+    ("text", "meant"),
     [
-        ("b", "b", "v"),
-        ("b.apical", "b.apical", "v"),
-        ("b.leak.i", "b", "leak.i"),
-        ("b.apical.leak.i", "b.apical", "leak.i"),
+        ("b", Voltage("b")),
+        ("b.apical", Voltage("b.apical")),
+        ("b.leak.i", ChannelCurrent("b", "leak")),
+        ("b.apical.leak.i", ChannelCurrent("b.apical", "leak")),
+        ("b.spikes", SpikeTrain("b")),
+        ("b.apical.spikes", SpikeTrain("b.apical")),
+        ("a->b.graded.s", Signal("a->b.graded", "s")),
     ],
 )
-def test_text_in_a_network(text, at, what):
-    assert parse(joined().structure, text) == cx.Probe(at, what)
+def test_text_in_a_network(text, meant):
+    assert parse(joined().structure, text) == meant
 
 
 def test_shapes_follow_the_place():
@@ -77,7 +86,7 @@ MISTAKES = {
     "mechanism": (active, "soma.kdd.n", UnknownNameError, ("'kdd'", "'kd'")),
     "gate": (active, "soma.kd.m", UnknownNameError, ("'m'", "'n'", "'i'")),
     "no variable": (active, "soma.kd", ProtocolError, ("soma.na.m",)),
-    "voltage": (active, "soma.v", ProtocolError, ("soma.v",)),
+    "no such word": (active, "soma.w", ProtocolError, ("soma.w", "spikes")),
     "not there": (active, "apical.kd.n", ProtocolError, ("kd", "not painted")),
     "region": (active, "apicl", UnknownNameError, ("'apical'",)),
     "empty": (active, "axon", RegionError, ("'axon'",)),

@@ -1,0 +1,41 @@
+"""Names of types on disk: what a file calls a class stays the same wherever the class moves in the package.
+
+Classes of Cajax go by their own name ("HH", "Layout"), those of a library by its paper too ("hay2011.NaTs2T"); classes
+of a user go by module and name ("mymodel:Kv3"), and must have been imported before a file that uses them is read.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+_TYPES: dict[str, type] = {}
+_NAMES: dict[type, str] = {}
+
+T = TypeVar("T", bound=type)
+
+_PACKAGE = __name__.split(".")[0]
+
+
+def on_disk(cls: T) -> T:
+    """Register a class under its stable name; base classes do so for every subclass, others as a decorator."""
+    module, name = cls.__module__, cls.__qualname__.lstrip("_")
+    if module.split(".")[0] == _PACKAGE:
+        if ".library." in module:
+            name = f"{module.rpartition('.')[2]}.{name}"
+    else:
+        name = f"{module}:{cls.__qualname__}"
+    # `dataclass(slots=True)` and notebooks define a class anew: the newest one has the name.
+    _TYPES[name] = cls
+    _NAMES[cls] = name
+    return cls
+
+
+def name_of(cls: type) -> str | None:
+    """Return the name of a registered class, None for any other."""
+    return _NAMES.get(cls)
+
+
+def class_of(name: str, more: Callable[[str], None] = lambda name: None) -> type | None:
+    """Return the class of that name, None where nobody has registered it; `more(name)` may import what defines it."""
+    if name not in _TYPES:
+        more(name)
+    return _TYPES.get(name)

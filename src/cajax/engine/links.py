@@ -1,0 +1,27 @@
+"""What acts on the voltage beside the membrane: drives from outside, and links between control volumes."""
+
+from typing import NamedTuple
+
+from ..base.types import Array, Float
+from .sites import Sites
+
+
+class Drive(NamedTuple):
+    """What drives `sites` from outside in a step: a current `i` (nA) inwards, a conductance `g` (µS) to `e` (mV).
+
+    Both are [site], None where there is none. They enter the solve as they are: as a current and its slope, g (v − e)
+    would cancel where g is large.
+    """
+
+    sites: Sites
+    i: Array | None
+    g: Array | None
+    e: Array | None
+
+
+class Link(NamedTuple):
+    """Conductances `g` [edge] µS between the control volumes `a` and `b` [edge]."""
+
+    g: Float[Array, "edge"]
+    a: Sites
+    b: Sites

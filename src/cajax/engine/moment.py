@@ -1,0 +1,87 @@
+"""A moment of a run as parts see it, and the state that a run goes on from."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, final
+
+import equinox as eqx
+
+from ..base.types import Array, Float, Int
+from ..solve import Tree
+from .readings import Readings, States
+from .system import Stage
+
+
+@final
+class State(eqx.Module):
+    """Everything a run needs to go on exactly: the voltage `v` [cv] mV, what every part remembers, the clock.
+
+    `parts[name]` is the memory of a part: "membranes" (gates of every channel, `lag · dt` behind the voltage), "ions"
+    (mM), a projection's path (its signal, or its spikes on their way, synaptic states and plastic weights),
+    "electrodes", "resets". The time is `origin + n · dt` ms.
+    """
+
+    v: Float[Array, "cv"]
+    parts: dict[str, Any]
+    origin: Float[Array, ""]
+    n: Int[Array, ""]
+    dt: Float[Array, ""]
+
+    @property
+    def t(self) -> Float[Array, ""]:
+        """The time, ms."""
+        return self.origin + self.n * self.dt
+
+
+class Surroundings(Protocol):
+    """What parts ask of one another, through the physics that they belong to."""
+
+    @property
+    def forest(self) -> tuple[Tree, ...]:
+        """The trees of control volumes."""
+        ...
+
+    def readings(self, states: States) -> Readings:
+        """Return what mechanisms read of the ions in these states."""
+        ...
+
+    def ahead(self, moment: "Moment", gates: States, dt: Array) -> States:
+        """Return the states of the ions at which the currents of a step are taken."""
+        ...
+
+    def carried(self, species: str, v: Array, gates: States, readings: Readings) -> Float[Array, "cv"]:
+        """Return the outward current density (mA/cm²) that an ion carries through every CV."""
+        ...
+
+    def present(self, name: str, moment: "Moment", lag: Array) -> Any:
+        """Return the memory of a part at the time of the voltage."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The start or the end of a step, or a moment that is recorded.
+
+    `v` [cv] mV, `t` ms, the number `n` of the step, the `order` of the method (1 or 2), the memory of every part by its
+    name. `stage` is the last solve of the step that ended here.
+    """
+
+    physics: "Surroundings"
+    v: Float[Array, "cv"]
+    t: Float[Array, ""]
+    n: Int[Array, ""]
+    order: int
+    parts: Mapping[str, Any]
+    stage: Stage | None = None
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What mechanisms read of the ions at this moment."""
+        return self.physics.readings(self.parts["ions"])
+
+    def but(self, **changes: Any) -> "Moment":
+        """Return the moment with some fields changed."""
+        return dataclasses.replace(self, **changes)

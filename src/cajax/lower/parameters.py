@@ -1,0 +1,99 @@
+"""The parameters, units and painted values that lowering meets on its walk through the recipes."""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..base import units
+from ..base.distributions import Distribution, Laid
+from ..base.errors import ParameterError, unknown
+from ..base.types import Array
+from ..mech import ParamSpec, check_value
+from ..model.fields import ALONG, SHARED, Painted
+from .territory import Territory
+
+
+@final
+class Parameters:
+    """What is gathered: path → value, and path → what it is."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Array] = {}
+        self.specs: dict[str, ParamSpec] = {}
+
+    def add(self, path: str, value: Any, spec: ParamSpec) -> None:
+        """Register one parameter."""
+        self.params[path] = jnp.asarray(value, dtype=float)
+        self.specs[path] = spec
+
+    def painted(
+        self, path: str, value: Any, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
+    ) -> Painted:
+        """Register one painted value and return what fills the entries `where` of its field.
+
+        `ground` are the CVs of these entries, `owner` names the mechanism in errors. Raises `ParameterError` for
+        shapes and functions that do not fit the ground.
+        """
+        if isinstance(value, Distribution):
+            return self._laid(path, _over(value, path, ground), spec, owner, ground, where)
+        if np.ndim(value) != 0:
+            raise ParameterError(
+                f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
+            )
+        self.add(path, value, spec)
+        return Painted(path, SHARED, where, ground.owners)
+
+    def _laid(
+        self, path: str, laid: Laid, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
+    ) -> Painted:
+        owners = ground.owners
+        if laid.fn is not None:
+            coefficients = _coefficients(path, laid)
+            _check_function(path, laid, coefficients, ground)
+            for name, number in coefficients.items():
+                self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
+            return Painted(path, ALONG, where, owners, laid.measure, laid.fn, tuple(coefficients))
+        if laid.scope not in owners:
+            raise unknown("scope", laid.scope, owners, f"parameter '{path}'")
+        values = np.asarray(units.value(laid.values, spec.unit, f"{owner}.{spec.name}"))
+        check_value(owner, spec, values)
+        width = int(owners[laid.scope].max()) + 1
+        if values.shape not in ((), (width,)):
+            raise ParameterError(
+                f"parameter '{path}': each('{laid.scope}', …) needs one value or {width}, not {values.shape}"
+            )
+        self.add(path, np.broadcast_to(values, (width,)), spec)
+        return Painted(path, laid.scope, where, owners)
+
+
+def _over(value: Distribution, path: str, ground: Territory) -> Laid:
+    try:
+        return value.over(ground)
+    except ParameterError as error:
+        raise ParameterError(f"parameter '{path}': {error}") from None
+
+
+def _coefficients(path: str, laid: Laid) -> dict[str, Any]:
+    return {name: units.value(x, "1", f"{path}.{name}") for name, x in laid.coefficients.items()}
+
+
+def _check_function(path: str, laid: Laid, coefficients: Mapping[str, Any], ground: Territory) -> None:
+    """Raise `ParameterError` unless the function of a graded value takes its measure and gives one value per CV."""
+    fn: Any = laid.fn
+    if np.shape(laid.measure) != (ground.size,):
+        raise ParameterError(
+            f"parameter '{path}' is graded along {np.shape(laid.measure)} values, but is painted on {ground.size} CVs"
+        )
+    try:
+        out = jax.eval_shape(fn, jnp.asarray(laid.measure), **coefficients)
+    except TypeError as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"parameter '{path}': the function of along() fails: {reason}") from None
+    if np.shape(out) not in ((), (ground.size,)):
+        raise ParameterError(
+            f"parameter '{path}': along()'s function returns shape {np.shape(out)} for a measure of"
+            f" {np.shape(laid.measure)}"
+        )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..base.types import Array, Float
-from ..mech import Channel, Outline, advanced, initial_states
+from ..mech import Channel, Outline, advanced, initial_states, instant_states
 from ..model.inserted import ChannelSites
 from ..model.model import Model
 from .geometry import NA_PER_MA_CM2_UM2, Geometry
@@ -33,12 +33,25 @@ class Membrane(eqx.Module):
 
     def kinetics(self, v: Float[Array, "cv"], readings: Readings) -> dict[str, Any]:
         """Return the gates and other kinetics at a voltage, their rates at the model's temperature."""
+        return self._kinetics(self.sites.take(v), readings)
+
+    def _kinetics(self, v: Float[Array, "site"], readings: Readings) -> dict[str, Any]:
         read = readings.given(self.outline.gates_read, self.sites)
-        return {k: g.scaled(self.q10) for k, g in self.channel.gates(self.sites.take(v), **read).items()}
+        return {k: g.scaled(self.q10) for k, g in self.channel.gates(v, **read).items()}
 
     def currents(self, v: Float[Array, "site"], gates: Gates, readings: Readings) -> dict[str, Array]:
-        """Return the outward current density (mA/cm²) by the ion that carries it, "" for what none does."""
-        return self.channel.carried(v, **gates, **readings.given(self.outline.current_reads, self.sites))
+        """Return the outward current density (mA/cm²) by the ion that carries it, "" for what none does.
+
+        States without memory are taken at `v` and the concentrations read, whatever `gates` has.
+        """
+        return self._carried(v, gates, readings, readings.given(self.outline.current_reads, self.sites))
+
+    def _carried(
+        self, v: Array, gates: Gates, readings: Readings, read: Mapping[str, Any]
+    ) -> dict[str, Array]:
+        if self.outline.instant:
+            gates = {**gates, **instant_states(self._kinetics(v, readings))}
+        return self.channel.carried(v, **gates, **read)
 
     def recorded(self, v: Float[Array, "site"], gates: Gates, readings: Readings) -> dict[str, Array]:
         """Return the outward current density (mA/cm²) by what it can be recorded by."""
@@ -49,7 +62,7 @@ class Membrane(eqx.Module):
         read = readings.given(self.outline.current_reads, self.sites)
 
         def current(v: Array) -> Array:
-            return sum(self.channel.carried(v, **gates, **read).values())  # pyright: ignore[reportReturnType]
+            return sum(self._carried(v, gates, readings, read).values())  # pyright: ignore[reportReturnType]
 
         value, slope = jax.jvp(current, (v,), (jnp.ones_like(v),))
         runaway = self.channel.runaway(v, **gates)

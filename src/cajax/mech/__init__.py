@@ -8,10 +8,13 @@ from .base import Channel as Channel
 from .base import Mechanism as Mechanism
 from .base import Outline as Outline
 from .base import Synapse as Synapse
+from .coupled import Coupled as Coupled
 from .events import EventSynapse as EventSynapse
 from .gating import Q10 as Q10
 from .gating import Gate as Gate
 from .gating import vtrap as vtrap
+from .implicit import implicit_step as implicit_step
+from .instant import Instant as Instant
 from .ions import FARADAY as FARADAY
 from .ions import Diffusive as Diffusive
 from .ions import Fixed as Fixed
@@ -23,11 +26,11 @@ from .ions import Shells as Shells
 from .ions import ghk as ghk
 from .ions import ghk_voltage as ghk_voltage
 from .ions import nernst as nernst
-from .kinetics import Scheme as Scheme
-from .kinetics import Timer as Timer
+from .kinetics import Kinetics as Kinetics
+from .kinetics import States as States
 from .kinetics import advanced as advanced
-from .kinetics import implicit_step as implicit_step
 from .kinetics import initial_states as initial_states
+from .kinetics import instant_states as instant_states
 from .library.hh import HH as HH
 from .library.leak import Leak as Leak
 from .library.pospischil2008 import CaL as CaL
@@ -47,6 +50,7 @@ from .point import AdEx as AdEx
 from .point import Izhikevich as Izhikevich
 from .point import PointNeuron as PointNeuron
 from .ports import reading as reading
+from .scheme import Scheme as Scheme
 from .surrogates import ArcTan as ArcTan
 from .surrogates import FastSigmoid as FastSigmoid
 from .surrogates import Gaussian as Gaussian
@@ -63,6 +67,7 @@ from .synapses import GapJunction as GapJunction
 from .synapses import Graded as Graded
 from .synapses import Rate as Rate
 from .synapses import ShortTerm as ShortTerm
+from .timer import Timer as Timer
 
 LIBRARY = (
     "allen",

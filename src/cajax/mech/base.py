@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
@@ -16,7 +16,7 @@ from ..base.names import on_disk
 from ..base.objects import optional
 from ..base.types import Array
 from .gating import Q10
-from .kinetics import Kinetics, Scheme
+from .kinetics import Kinetics, instant_states
 from .params import ParamSpec, adopt, check_value, spec_of
 from .ports import asked, is_reading
 
@@ -26,7 +26,8 @@ from .ports import asked, is_reading
 class Outline:
     """What a channel is made of: its states, what its gates and its current read, and which ions carry the current.
 
-    `parts`: what the current can be recorded by, beside the whole.
+    `parts`: what the current can be recorded by, beside the whole; `instant`: the states without memory, which the
+    current takes at its own voltage.
     """
 
     states: tuple[str, ...]
@@ -34,6 +35,7 @@ class Outline:
     current_reads: tuple[str, ...]
     carriers: tuple[str, ...]
     parts: tuple[str, ...]
+    instant: tuple[str, ...] = ()
 
 
 class Mechanism(eqx.Module):
@@ -158,9 +160,8 @@ class Channel(Mechanism):
                 raise ParameterError(
                     f"{name}.gates takes '{reading}', which nothing provides; an ion's would be cai, cao or eca"
                 )
-        kinetics = jax.eval_shape(plain.gates, v, **dict.fromkeys(gates_read, v))
-        states = _states(kinetics, f"{name}.gates")
-        readings = _match(f"{name}.gates", f"{name}.current", type(self).current, states, kinetics, 1)
+        states, needed, instant = _examined(plain.gates, v, gates_read, f"{name}.gates")
+        readings = _match(f"{name}.gates", f"{name}.current", type(self).current, states, needed, 1)
         given = dict.fromkeys((*states, *readings), v)
         carriers = jax.eval_shape(lambda v, g: plain.carried(v, **g), v, given)
         for current in carriers.values():
@@ -170,11 +171,13 @@ class Channel(Mechanism):
                 )
         parts = jax.eval_shape(lambda v, g: plain.parts(v, **g), v, given)
         names = (tuple(x for x in found if x) for found in (carriers, parts))
-        return Outline(tuple(states), gates_read, readings, *names)
+        return Outline(tuple(states), gates_read, readings, *names, instant)
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""
-        self.outline()
+        outline = self.outline()
+        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        _check_steps(f"{type(self).__name__}.gates", plain.gates, outline.gates_read)
 
 
 class Synapse(Mechanism):
@@ -196,28 +199,67 @@ class Synapse(Mechanism):
         """Raise `ParameterError` if `gates` and `release` do not fit together. Nothing is computed."""
         name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
         plain = self.with_params({spec.name: spec.default for spec in self.specs()})
-        kinetics = jax.eval_shape(plain.gates, v)
-        states = _states(kinetics, f"{name}.gates")
-        if readings := _match(f"{name}.gates", f"{name}.release", type(self).release, states, kinetics, 0):
+        states, needed, _ = _examined(plain.gates, v, (), f"{name}.gates")
+        if readings := _match(f"{name}.gates", f"{name}.release", type(self).release, states, needed, 0):
             raise ParameterError(
                 f"{name}.release takes '{readings[0]}', but {name}.gates gives {', '.join(states)}"
             )
+        _check_steps(f"{name}.gates", plain.gates, ())
 
 
-def _states(kinetics: Any, giver: str) -> list[str]:
-    """Return the names of all gates and states; `ParameterError` unless `kinetics` is a dict of gates and schemes."""
-    if not isinstance(kinetics, dict) or not all(isinstance(g, Kinetics) for g in kinetics.values()):
+def _examined(
+    gates: Any, v: Any, reads: Sequence[str], giver: str
+) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Return the names of all states, of those that must be used, and of those without memory. Nothing is computed."""
+    found: list[tuple[list[str], list[str], tuple[str, ...]]] = []
+
+    def trace(v: Any, readings: dict[str, Any]) -> None:
+        kinetics = _checked(gates(v, **readings), giver)
+        names = [name for own, kind in kinetics.items() for name in kind.names(own)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ParameterError(f"{giver} gives the state '{name}' twice; call one of them otherwise")
+        needed = [name for own, kind in kinetics.items() for name in kind.needed(own)]
+        found.append((names, needed, tuple(instant_states(kinetics))))
+
+    jax.eval_shape(trace, v, dict.fromkeys(reads, v))
+    return found[0]
+
+
+def _checked(kinetics: Any, giver: str) -> dict[str, Kinetics]:
+    if not isinstance(kinetics, dict) or not all(isinstance(kind, Kinetics) for kind in kinetics.values()):
         cure = "return a dict such as {'n': Gate.rates(a, b)}"
         raise ParameterError(f"{giver} does not return gates by name; {cure}")
-    names = [n for k, g in kinetics.items() for n in (g.states if isinstance(g, Scheme) else (k,))]
-    for name in names:
-        if names.count(name) > 1:
-            raise ParameterError(f"{giver} gives the state '{name}' twice; call one of them otherwise")
-    return names
+    return kinetics
+
+
+def _check_steps(giver: str, gates: Any, reads: Sequence[str]) -> None:
+    """Raise `ParameterError` unless every kind of kinetics starts with, and returns, the states that it names."""
+    v = jax.ShapeDtypeStruct((3,), jnp.result_type(float))
+
+    def trace(v: Any, readings: dict[str, Any]) -> None:
+        for own, kind in gates(v, **readings).items():
+            start = kind.rest(own)
+            now = {name: jnp.broadcast_to(jnp.asarray(x, v.dtype), v.shape) for name, x in start.items()}
+            steps = [kind.scaled(2.0).advance(own, now, 0.1, order) for order in (1, 2)]
+            for states in (start, *steps):
+                if set(states) != set(kind.names(own)):
+                    raise ParameterError(
+                        f"{giver}: the {type(kind).__name__} '{own}' names {', '.join(kind.names(own))}, but has"
+                        f" {', '.join(states) or 'no state'}"
+                    )
+            for states in steps:
+                for name, x in states.items():
+                    if jnp.shape(x) != v.shape:
+                        raise ParameterError(
+                            f"{giver}: '{name}' has shape {jnp.shape(x)} after a step from shape {v.shape}; keep that"
+                        )
+
+    jax.eval_shape(trace, v, dict.fromkeys(reads, v))
 
 
 def _match(
-    giver: str, taker: str, function: Any, states: list[str], kinetics: dict[str, Any], skip: int
+    giver: str, taker: str, function: Any, states: Sequence[str], needed: Sequence[str], skip: int
 ) -> tuple[str, ...]:
     """Return what `function` reads beside the states; `ParameterError` where it takes more or less than there is."""
     taken = list(inspect.signature(function).parameters.values())[1 + skip :]
@@ -227,8 +269,7 @@ def _match(
         if p.name not in states and p.default is p.empty and not is_reading(p.name):
             raise ParameterError(f"{taker} takes gate '{p.name}', but {giver} gives {have}")
     if not any(p.kind == p.VAR_KEYWORD for p in taken):
-        for gate, kind in kinetics.items():
-            # A scheme has states that no current needs, such as closed ones; a gate that none needs is a slip.
-            if not isinstance(kind, Scheme) and gate not in {p.name for p in named}:
-                raise ParameterError(f"{giver} gives gate '{gate}', but {taker} does not take it")
+        for name in needed:
+            if name not in {p.name for p in named}:
+                raise ParameterError(f"{giver} gives gate '{name}', but {taker} does not take it")
     return tuple(p.name for p in named if p.name not in states and is_reading(p.name))

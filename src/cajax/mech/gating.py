@@ -2,16 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
-import equinox as eqx
 import jax.numpy as jnp
 
 from ..base.errors import ParameterError
 from ..base.types import Array, ArrayLike
+from .kinetics import Kinetics, States
 
 
-class Gate(eqx.Module):
+@final
+class Gate(Kinetics):
     """First-order kinetics dx/dt = rate · (inf − x) of one gate at a fixed voltage.
 
     `inf` is the steady state (no unit), `rate` the inverse time constant (1/ms); shaped like the voltage.
@@ -31,6 +32,15 @@ class Gate(eqx.Module):
         """Gate that relaxes to `inf` with time constant `tau` (ms, > 0)."""
         return Gate(inf, 1.0 / tau)
 
+    def names(self, own: str) -> tuple[str, ...]:
+        return (own,)
+
+    def rest(self, own: str) -> States:
+        return {own: self.inf}
+
+    def advance(self, own: str, now: States, dt: Any, order: int) -> States:
+        return {own: self.step(now[own], dt)}
+
     def scaled(self, factor: Any) -> "Gate":
         """Return the gate with its rate times `factor`, as a temperature does; the steady state stays."""
         return self if isinstance(factor, float) and factor == 1.0 else Gate(self.inf, self.rate * factor)
@@ -40,6 +50,7 @@ class Gate(eqx.Module):
         return self.inf + (x - self.inf) * jnp.exp(-dt * self.rate)
 
 
+@final
 @dataclass(frozen=True)
 class Q10:
     """All gates of a channel run `factor` times faster per 10 °C above `at` (°C), where its rates hold."""

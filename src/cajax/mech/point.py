@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from ..base.types import Array, Param
 from .base import Channel
 from .gating import Gate
-from .kinetics import States, Timer
+from .kinetics import States
 from .params import param
+from .timer import Timer
 
 _STEEPEST = 20.0
 """Beyond this multiple of the leak the exponential of `AdEx` is a runaway: a spike follows within a tenth of a ms."""

@@ -15,8 +15,8 @@ from jax.nn import sigmoid
 from ...base.types import Array, Param
 from ..base import Channel
 from ..gating import Q10, Gate, vtrap
-from ..kinetics import Scheme
 from ..params import param
+from ..scheme import Scheme
 from .hay2011 import SK as SK
 from .hay2011 import UNWARMED, WARMED, ColbertPan, korngreen_tau
 from .hay2011 import CaDynamics as CaDynamics

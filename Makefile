@@ -53,6 +53,7 @@ lint: $(VENV)/.dev $(VENV)/.package ## Check style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/pyright --pythonpath $(BIN)/python --project pyright.strict.json
 
 format: $(VENV)/.dev ## Fix style and format in place
 	@$(BIN)/ruff check --fix .

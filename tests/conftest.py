@@ -17,6 +17,7 @@ import hypothesis  # noqa: E402
 import jax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The same few examples on every run; `--hypothesis-profile=thorough` searches widely and at random.
 hypothesis.settings.register_profile(

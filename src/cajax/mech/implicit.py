@@ -83,11 +83,11 @@ def _gauss_jordan(matrix: Array, rhs: Array) -> Array:
     if n == 1:
         return rhs / matrix[0]
     for p in range(n):
-        row, value = matrix[p] / matrix[p, p], rhs[p] / matrix[p, p]
+        row, value = matrix[p] / matrix[p, p][None], rhs[p] / matrix[p, p]
         mine = (np.arange(n) == p).reshape(n, *(1 for _ in rhs.shape[1:]))
         weight = matrix[:, p]
-        matrix = jnp.where(mine[:, None], row, matrix - weight[:, None] * row)
-        rhs = jnp.where(mine, value, rhs - weight * value)
+        matrix = jnp.where(mine[:, None], row[None], matrix - weight[:, None] * row[None])
+        rhs = jnp.where(mine, value[None], rhs - weight * value[None])
     return rhs
 
 

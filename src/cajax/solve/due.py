@@ -49,7 +49,7 @@ def _plain(
     age: Array, before: Array, held: Array, delay: Array, dt: Array, pre: NDArray[np.int32]
 ) -> tuple[Array, Array]:
     age, before, held = (x.at[:, pre].get(mode="promise_in_bounds") for x in (age, before, held))
-    hit = (held != 0) & (delay - age < dt) & ~(delay - before < dt)
+    hit = (held != 0) & (delay[None] - age < dt) & ~(delay[None] - before < dt)
     slots = jnp.arange(age.shape[0], dtype=jnp.int32)[:, None]
     first = jnp.min(jnp.where(hit, slots, age.shape[0]), axis=0)
     last = jnp.max(jnp.where(hit, slots, -1), axis=0)

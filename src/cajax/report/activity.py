@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..analysis.held import numbers
+from ..jobs.job import Batch, Stage, Task, take
 from ..model.model import Model
 from ..model.structure import THRESHOLD, soma_of
-from ..tasks.held import numbers
-from ..tasks.task import Batch, Stage, Task, take
 
 VALUES = 2e7
 """How many recorded voltages are kept at most."""

@@ -1,12 +1,12 @@
 """Tasks: complete training jobs on networks of biophysical neurons, each a command, a class and a page."""
 
+from ..jobs.learn import models as models
 from .catalogue import TASKS as TASKS
 from .catalogue import require_task as require_task
 from .catalogue import task_of as task_of
 from .dendrite import Dendrite as Dendrite
 from .digits import Digits as Digits
 from .evidence import Evidence as Evidence
-from .job import models as models
 from .match import Match as Match
 from .mnist import Mnist as Mnist
 from .recall import Recall as Recall

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from ..base.errors import StoreError
+from ..jobs.learn import Interrupted, Say
 from ..model.model import Model
 from ..train import fit, read_json, split_mean, write_json
 from .catalogue import task_of
-from .job import Interrupted, Say
 from .recall import Recall
 
 

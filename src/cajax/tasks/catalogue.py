@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ..base.errors import StoreError, unknown
+from ..jobs.learn import load_run, rebuilt
 from .dendrite import Dendrite
 from .digits import Digits
 from .evidence import Evidence
-from .job import load_run, rebuilt
 from .match import Match
 from .mnist import Mnist
 from .recall import Recall

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..train import read_json, write_json
-from .catalogue import task_of
-from .controls import controls, perceptron
-from .inside import inside
-from .job import (
+from ..analysis import inside
+from ..jobs.controls import controls, perceptron
+from ..jobs.learn import (
     Interrupted,
     Learned,
     Say,
@@ -22,6 +20,8 @@ from .job import (
     start,
     test,
 )
+from ..train import read_json, write_json
+from .catalogue import task_of
 from .task import Task
 
 

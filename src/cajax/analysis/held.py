@@ -11,11 +11,11 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
+from ..jobs.job import Batch, Stage, Task
 from ..lower.places import Places
 from ..model.model import Model
 from ..model.structure import Structure
 from .energy import Flow, by_cv, flows, in_chunks, recordings
-from .task import Batch, Stage, Task
 
 VOLTAGE = "voltage"
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
+from ..jobs.job import Batch, Stage, Task, rng
 from ..model.model import Model
 from .energy import in_chunks
-from .task import Batch, Stage, Task, rng
 
 Answer = Callable[[dict[str, Any]], Array]
 """Inputs [trial, …] by name → logits [trial, class]."""

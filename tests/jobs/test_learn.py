@@ -15,11 +15,11 @@ import pytest
 
 import cajax as cx
 from cajax.base.errors import ParameterError, StoreError
-from cajax.tasks import job
+from cajax.jobs import learn as job
 from cajax.tasks.task import Batch, Stage
 from cajax.train import DivergedError, reached
 
-from .tiny import Tiny
+from ..tasks.tiny import Tiny
 
 TASK = Tiny(t1=3.0)
 SAID: list[str] = []
@@ -165,11 +165,10 @@ def test_the_file_system_says_no(tmp_path):
     """A full disk ends in one line; what is whole stays whole."""
     program = f"""
 import resource, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
 import numpy as np
 from pathlib import Path
 from cajax.base.errors import StoreError
-from cajax.tasks import job
+from cajax.jobs import learn as job
 job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -192,12 +191,12 @@ def test_killed_at_any_moment_it_ends_in_the_same_weights(tmp_path):
     program = (
         "import sys; from pathlib import Path; from cajax.train import fit; import cajax.train.fit as f;"
         "f.SAVE_SECONDS = 0.0; f.SAVE_SHARE = 0.0;"
-        "from cajax.tasks import job; from tiny import Tiny; import dataclasses;"
+        "from cajax.jobs import learn as job; from tiny import Tiny; import dataclasses;"
         "from cajax.tasks.task import Stage;"
         "Tiny.stages = lambda self: (Stage('a', 30, 3.0), Stage('b', 30, 4.0));"
         "folder = Path(sys.argv[1]); learned = job.learn(Tiny(), folder, print); job.keep_models(learned, folder)"
     )
-    paths = [str(Path(__file__).parent), *(p for p in sys.path if p)]
+    paths = [str(Path(__file__).parents[1] / "tasks"), *(p for p in sys.path if p)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
     def go(folder):

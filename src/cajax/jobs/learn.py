@@ -29,7 +29,7 @@ from ..train import (
     write_whole,
 )
 from ..train.store import RECORD
-from .task import Batch, Stage, Task, take
+from .job import Batch, Stage, Task, take
 
 CHECKS = 20
 """How often a stage is looked at on trials that are not trained on."""

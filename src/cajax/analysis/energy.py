@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.types import Array
 from ..engine.physics import Physics, Relay, Wiring, bind
+from ..jobs.job import Batch, Stage, Task
 from ..mech import Channel, GapJunction, PointNeuron, initial_states
 from ..model.model import Model
 from ..model.structure import THRESHOLD, Connections, Layout, Mechanism, Structure, soma_of
@@ -19,7 +20,6 @@ from ..morph import every_cv, region
 from ..record.probe import Probe, current_parts
 from ..simulate import Solution
 from ..solve import product
-from .task import Batch, Stage, Task
 
 SODIUM, POTASSIUM = 50.0, -90.0
 """Potentials (mV) of sodium and potassium, of which a current with a potential of its own is taken to be a mixture."""

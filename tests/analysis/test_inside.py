@@ -1,5 +1,6 @@
 """Looking inside: parts put back, parts silenced, branches cut, and what holds a memory, on a task of seconds."""
 
+import importlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.base.disk import plain
-from cajax.base.errors import ParameterError, UnknownNameError
-from cajax.mech import HH
-from cajax.tasks import held, inside
-from cajax.tasks.inside import (
+from cajax.analysis.inside import (
     Attack,
     Energy,
     _as_wide,
@@ -26,11 +23,17 @@ from cajax.tasks.inside import (
     resets,
     silenced,
 )
-from cajax.tasks.job import score
+from cajax.base.disk import plain
+from cajax.base.errors import ParameterError, UnknownNameError
+from cajax.jobs.learn import score
+from cajax.mech import HH
 from cajax.tasks.task import Batch
 
 from ..helpers import raises
-from .tiny import Tiny, trained
+from ..tasks.tiny import Tiny, trained
+
+held = importlib.import_module("cajax.analysis.held")
+inside = importlib.import_module("cajax.analysis.inside")
 
 TASK = Tiny(batch=8)
 STAGE, BATCH = TASK.checks()

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..train import Free, accuracy, cross_entropy, fit, read_json, unbounded, write_json
-from .job import Interrupted, Learned, Say, learn, score, write_arrays
-from .task import Batch, Stage, Task, rng
+from .job import Batch, Stage, Task, rng
+from .learn import Interrupted, Learned, Say, learn, score, write_arrays
 
 RATES = (1e-3, 3e-3, 1e-2)
 """Learning rates that a network without neurons may choose from, by its accuracy on the checks."""

@@ -168,12 +168,12 @@ import resource, signal, sys
 import numpy as np
 from pathlib import Path
 from cajax.base.errors import StoreError
-from cajax.jobs import learn as job
-job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
+from cajax.base.disk import write_arrays
+write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
-    job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
+    write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
 except StoreError as error:
     print(error)
 """

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..train import Free, accuracy, cross_entropy, fit, read_json, unbounded, write_json
+from ..base.disk import write_arrays
+from ..train import Free, accuracy, annealed_adam, cross_entropy, fit, read_json, unbounded, write_json
 from .job import Batch, Stage, Task, rng
-from .learn import Interrupted, Learned, Say, learn, score, write_arrays
+from .learn import Interrupted, Learned, Say, learn, score
 
 RATES = (1e-3, 3e-3, 1e-2)
 """Learning rates that a network without neurons may choose from, by its accuracy on the checks."""
@@ -189,12 +190,8 @@ def _loss(net: Any, batch: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
 
 
 def _fitted(task: Task, net: Any, stages: list[tuple[Stage, int]], shown: Any, rate: float) -> Any:
-    import optax
-
     for stage, steps in stages:
-        adam = optax.chain(
-            optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(rate, steps))
-        )
+        adam = annealed_adam(rate, steps, clip=1.0)
 
         def batches(step: int, stage: Stage = stage) -> tuple[np.ndarray, np.ndarray]:
             return shown(task.trials(stage, step), stage)

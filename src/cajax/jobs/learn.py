@@ -1,7 +1,6 @@
 """Training a task in a run folder: its stages, its checks on the way, its tests. What is done is not repeated."""
 
 import dataclasses
-import io
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..base.disk import read_json
+from ..base.disk import read_json, write_arrays
 from ..base.errors import CajaxError, ParameterError, StoreError
 from ..model.files import load, save
 from ..model.model import Model
@@ -26,7 +25,6 @@ from ..train import (
     split_mean,
     split_rows,
     write_json,
-    write_whole,
 )
 from ..train.store import RECORD
 from .job import Batch, Stage, Task, take
@@ -182,13 +180,6 @@ def test(task: Task, learned: Learned, folder: Path) -> dict[str, Any]:
         "parameters": task.free().count(learned.before), "steps": sum(learned.made), "seconds": learned.seconds,
         "before_training": score(task, learned.before, stage, batch), "tests": figures,
     }  # fmt: skip
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as .npz, whole or not at all; raises `StoreError` when they cannot be written."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # pyright: ignore[reportArgumentType]
-    write_whole(path, content.getvalue(), "make room and resume the run")
 
 
 def start(task: Task, runs: Path) -> Path:

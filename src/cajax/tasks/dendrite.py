@@ -24,7 +24,7 @@ from ..model.model import Model
 from ..morph import Branch, Morphology, PerBranch, at, cylinder
 from ..network import Network
 from ..simulate import Solution, simulate
-from ..train import Free, bounded
+from ..train import Free, annealed_adam, bounded
 from .task import Batch, Stage, Task, rng
 
 BOUNDS = {
@@ -171,13 +171,13 @@ class Dendrite(Task):
         return (Stage("thresholds", self.steps, t1), Stage("timing", self.timing_steps, t1))
 
     def optimizer(self, stage: Stage) -> Any:
-        import optax
-
         if stage.name == "voltage":
+            import optax
+
             return optax.adam(0.01)
         rate = self.rate if stage.name == "thresholds" else self.timing_rate
         # Elementwise, so the neurons do not feel one another; their gradients may be tiny.
-        return optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), 0.05), b2=0.95, eps=1e-12)
+        return annealed_adam(rate, stage.steps, 0.05, b2=0.95, eps=1e-12)
 
     def data(self, count: int, tag: int) -> Batch:
         """Return `count` points for every neuron, from each of the three clouds in turn."""

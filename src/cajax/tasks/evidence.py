@@ -18,7 +18,7 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, bernoulli
 from ..simulate import Solution, simulate
-from ..train import bounded, by_glob, positive, scale_by_norm_power
+from ..train import annealed_adam, bounded, by_glob, positive
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
 
@@ -147,11 +147,8 @@ class Evidence(Task):
         return (Stage(f"{self.length:g} ms", self.steps, self.length + self.response),)
 
     def optimizer(self, stage: Stage) -> Any:
-        import optax
-
         def tamed(rate: float) -> Any:
-            adam = optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), ANNEALED), b2=0.99)
-            return optax.chain(scale_by_norm_power(self.beta), optax.clip_by_global_norm(1.0), adam)
+            return annealed_adam(rate, stage.steps, ANNEALED, norm_power=self.beta, clip=1.0, b2=0.99)
 
         # What lies behind half a second of spikes has a large gradient of much noise: it moves slowly, and has a norm
         # of its own, lest its cliffs drown what the readouts learn.

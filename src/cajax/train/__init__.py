@@ -11,11 +11,12 @@ from .bijections import unbounded as unbounded
 from .check import check_gradient as check_gradient
 from .check_table import GradientCheck as GradientCheck
 from .features import features as features
-from .fit import DivergedError as DivergedError
-from .fit import Step as Step
 from .fit import fit as fit
 from .free import Free as Free
 from .history import History as History
+from .loop import DivergedError as DivergedError
+from .loop import Step as Step
+from .loop import optimize as optimize
 from .loss import accuracy as accuracy
 from .loss import cross_entropy as cross_entropy
 from .loss import mae as mae

@@ -81,10 +81,11 @@ def tabulate(
     rows = []
     for path, bijection in bijections.items():
         values = np.asarray(params[path])
-        limits = getattr(bijection, "range", (-np.inf, np.inf))
         change = None if before is None else _change(path, np.asarray(before[path]), values)
         unit = units.get(path, "")
-        rows.append(Row(path, unit, values.size, _spread(values, "{:.4g}"), _bounds(*limits), change))
+        rows.append(
+            Row(path, unit, values.size, _spread(values, "{:.4g}"), _bounds(*bijection.range), change)
+        )
     return ParameterTable(tuple(rows))
 
 

@@ -57,8 +57,8 @@ def test_what_differs_is_told_with_the_figures(root):
     a, b = read_run(root / "lines-001"), read_run(other)
     told = {what: (x, y) for what, x, y in differences(a, b)}
     assert told.keys() == {"hash of the data", "batch", "versions: jax"} and told["batch"] == ("6", "12")
-    assert ("all lines: accuracy", "91.67 %", "99.00 %") in figures(a, b)
-    assert ("control linear", "90.00 %", "90.00 %") in figures(a, b)
+    assert ("all lines: accuracy", "91.67 %", "99.00 %", 1) in figures(a, b)
+    assert ("control linear", "90.00 %", "90.00 %", -1) in figures(a, b)
     text = text_of(compare(root / "lines-001", other))
     assert "lines-003" in text and "batch" in text and "99.00 %" in text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.analysis.inside import matching
+from cajax.analysis.lesions import matching
 from cajax.base.errors import ParameterError
 from cajax.jobs.learn import Interrupted
 from cajax.tasks.capacity import Point, Trained, capacity, recalled_patterns, references

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.disk import write_arrays
-from ..train import Free, accuracy, annealed_adam, cross_entropy, fit, read_json, unbounded, write_json
-from .job import Batch, Stage, Task, rng
-from .learn import Interrupted, Learned, Say, learn, score
+from ..base.errors import ParameterError
+from ..train import Free, annealed_adam, fit, read_json, unbounded, write_json
+from .job import Batch, Job, Say, Stage, rng
+from .learn import Interrupted, Learned, learn, measured
+from .score import Readout, Score
 
 RATES = (1e-3, 3e-3, 1e-2)
-"""Learning rates that a network without neurons may choose from, by its accuracy on the checks."""
+"""Learning rates that a network without neurons may choose from, by its headline figure on the checks."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -27,15 +29,17 @@ class Plain(eqx.Module, ABC):
     """A network without neurons, in the form that `fit` trains: arrays by name."""
 
     params: eqx.AbstractVar[dict[str, jax.Array]]
+    sequential: ClassVar[bool] = False
+    """Whether it sees a trial bin by bin, and so takes trials of any length."""
 
     @staticmethod
     @abstractmethod
-    def arrays(bins: int, channels: int, classes: int, width: int) -> Shapes:
+    def arrays(bins: int, channels: int, outputs: int, width: int) -> Shapes:
         """Return the shapes of the arrays of a network of `width` hidden units."""
 
     @abstractmethod
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Return the logits [class] of one trial [bin, channel]."""
+        """Return the outputs of one trial [bin, channel]."""
 
     @property
     def units(self) -> Mapping[str, str]:
@@ -51,31 +55,33 @@ class Plain(eqx.Module, ABC):
         return self
 
 
+@final
 class Linear(Plain):
-    """Logits that are linear in everything that was shown."""
+    """Outputs that are linear in everything that was shown."""
 
     params: dict[str, jax.Array]
 
     @staticmethod
-    def arrays(bins: int, channels: int, classes: int, width: int) -> Shapes:
-        return {"w": (bins * channels, classes), "b": (classes,)}
+    def arrays(bins: int, channels: int, outputs: int, width: int) -> Shapes:
+        return {"w": (bins * channels, outputs), "b": (outputs,)}
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x.ravel() @ self.params["w"] + self.params["b"]
 
 
+@final
 class MLP(Plain):
     """One hidden layer of tanh units: small ones do not die."""
 
     params: dict[str, jax.Array]
 
     @staticmethod
-    def arrays(bins: int, channels: int, classes: int, width: int) -> Shapes:
+    def arrays(bins: int, channels: int, outputs: int, width: int) -> Shapes:
         return {
             "w": (bins * channels, width),
             "b": (width,),
-            "w_out": (width, classes),
-            "b_out": (classes,),
+            "w_out": (width, outputs),
+            "b_out": (outputs,),
         }
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -83,20 +89,22 @@ class MLP(Plain):
         return jnp.tanh(x.ravel() @ p["w"] + p["b"]) @ p["w_out"] + p["b_out"]
 
 
+@final
 class GRU(Plain):
     """Gated recurrent units that see the trial bin by bin and answer at its end. Source: Cho et al. (2014), EMNLP."""
 
     params: dict[str, jax.Array]
+    sequential = True
 
     @staticmethod
-    def arrays(bins: int, channels: int, classes: int, width: int) -> Shapes:
+    def arrays(bins: int, channels: int, outputs: int, width: int) -> Shapes:
         return {
             "w": (channels + width, 2 * width),
             "b": (2 * width,),
             "w_new": (channels + width, width),
             "b_new": (width,),
-            "w_out": (width, classes),
-            "b_out": (classes,),
+            "w_out": (width, outputs),
+            "b_out": (outputs,),
         }
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -115,11 +123,11 @@ def _count(shapes: Shapes) -> int:
     return sum(int(np.prod(shape)) for shape in shapes.values())
 
 
-def matched(kind: type[Plain], bins: int, channels: int, classes: int, parameters: int, seed: int) -> Plain:
+def matched(kind: type[Plain], bins: int, channels: int, outputs: int, parameters: int, seed: int) -> Plain:
     """Return a network of this kind with as near to `parameters` parameters as its width allows, before training."""
     widths = np.arange(1, 4097)
-    sizes = np.array([_count(kind.arrays(bins, channels, classes, int(w))) for w in widths])
-    shapes = kind.arrays(bins, channels, classes, int(widths[np.abs(sizes - parameters).argmin()]))
+    sizes = np.array([_count(kind.arrays(bins, channels, outputs, int(w))) for w in widths])
+    shapes = kind.arrays(bins, channels, outputs, int(widths[np.abs(sizes - parameters).argmin()]))
     random = rng(seed, 1)
 
     def start(shape: tuple[int, ...]) -> jax.Array:
@@ -130,118 +138,134 @@ def matched(kind: type[Plain], bins: int, channels: int, classes: int, parameter
     return kind({name: start(shape) for name, shape in shapes.items()})  # pyright: ignore[reportCallIssue]
 
 
-def ordinary(task: Task, kind: type[Plain], name: str, learned: Learned, folder: Path) -> dict[str, Any]:
+def ordinary(job: Job[Any], kind: type[Plain], name: str, learned: Learned, folder: Path) -> dict[str, Any]:
     """Train a network without neurons on what the neurons were shown, with as many parameters and steps.
 
     Its arrays are kept in `controls/<name>.npz`. A sequence is met in the same stages; a network that sees a whole
     trial at once learns the last stage only.
     """
     begin = time.perf_counter()
-    stages = list(zip(task.stages(), learned.made, strict=True))
-    if kind is not GRU:
-        stages = [(stages[-1][0], sum(learned.made))]
-    shown = partial(_shown, task, scale=_scale(task, stages[0][0]))
-    bins, channels = shown(task.trials(stages[0][0], 0), stages[0][0])[0].shape[1:]
-    net = matched(kind, bins, channels, len(task.classes), task.free().count(learned.before), task.seed)
-    trained = [_fitted(task, net, stages, shown, rate) for rate in RATES]
-    stage, batch = task.checks()
-    best = max(trained, key=lambda net: _share(net, shown(batch, stage)))
+    stages = list(zip(job.stages(), learned.steps, strict=True))
+    if not kind.sequential:
+        stages = [(stages[-1][0], sum(learned.steps))]
+    shown = partial(_shown, job, scale=_scale(job, stages[0][0]))
+    bins, channels = shown(job.trials(stages[0][0], 0), stages[0][0])[0].shape[1:]
+    readout = _readout(job)
+    net = matched(kind, bins, channels, readout.size, job.free().count(learned.before), job.seed)
+    loss = partial(_loss, job.score, readout)
+    trained = [_fitted(job, net, loss, stages, shown, rate) for rate in RATES]
+    stage, batch = job.checks()
+    checks = shown(batch, stage)
+    best = trained[job.score.headline.best([float(loss(net, checks)[1]) for net in trained])]
     (folder / "controls").mkdir(exist_ok=True)
-    write_arrays(
-        folder / "controls" / f"{name}.npz", {name: np.asarray(x) for name, x in best.params.items()}
-    )
+    arrays = {name: np.asarray(x) for name, x in best.params.items()}
+    write_arrays(folder / "controls" / f"{name}.npz", arrays)
+    tests = {test: shown(batch, stage) for test, (stage, batch) in job.tests().items()}
     return {
         "name": name,
         "parameters": sum(x.size for x in net.params.values()),
         "steps": sum(steps for _, steps in stages),
         "seconds": time.perf_counter() - begin,
         "tests": {
-            test: _share(best, shown(batch, stage))
-            for test, (stage, batch) in task.tests().items()
-            if kind is GRU or shown(batch, stage)[0].shape[1:] == (bins, channels)
+            test: float(loss(best, cases)[1])
+            for test, cases in tests.items()
+            if kind.sequential or cases[0].shape[1:] == (bins, channels)
         },
     }
 
 
-def perceptron(task: Task, folder: Path) -> Callable[[dict[str, Any]], jax.Array] | None:
-    """Return the trained MLP of a run as a function from inputs to logits [trial, class]; None where there is none."""
+def perceptron(job: Job[Any], folder: Path) -> Callable[[dict[str, Any]], jax.Array] | None:
+    """Return the trained MLP of a run as a function from inputs to outputs [case, …]; None where there is none."""
     path = folder / "controls" / "MLP.npz"
     if not path.is_file():
         return None
     with np.load(path) as kept:
         net = MLP({name: jnp.asarray(x) for name, x in kept.items()})
-    stage = task.stages()[-1]
-    scale = _scale(task, stage)
-    return lambda inputs: jax.vmap(net)(task.signal(inputs, stage) / scale)
+    stage, readout = job.stages()[-1], _readout(job)
+    scale = _scale(job, stage)
+    return lambda inputs: readout(jax.vmap(net)(job.signal(inputs, stage) / scale))
 
 
-def _scale(task: Task, stage: Stage) -> float:
-    return float(np.std(task.signal(task.trials(stage, 0).inputs, stage)))
+def _readout(job: Job[Any]) -> Readout:
+    first = job.trials(job.stages()[0], 0)
+    readout = job.score.readout(np.asarray(first.targets))
+    if readout is None:
+        raise ParameterError(f"the score of '{job.name}' says nothing of networks without neurons")
+    return readout
 
 
-def _shown(task: Task, batch: Batch, stage: Stage, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return what was shown, in units of its spread, and the labels; of several answers each is a trial of its own."""
-    return np.asarray(task.signal(batch.inputs, stage) / scale, np.float32), np.ravel(batch.labels)
+def _scale(job: Job[Any], stage: Stage) -> float:
+    return float(np.std(job.signal(job.trials(stage, 0).inputs, stage)))
 
 
-def _loss(net: Any, batch: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
-    logits = jax.vmap(net)(batch[0])
-    return cross_entropy(logits, batch[1]), accuracy(logits, batch[1])
+def _shown(job: Job[Any], batch: Batch, stage: Stage, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what was shown, in units of its spread, and the targets, case by case."""
+    signal = np.asarray(job.signal(batch.inputs, stage) / scale, np.float32)
+    return signal, job.score.cases(np.asarray(batch.targets))
 
 
-def _fitted(task: Task, net: Any, stages: list[tuple[Stage, int]], shown: Any, rate: float) -> Any:
+def _loss(score: Score, readout: Readout, net: Any, batch: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
+    outputs = readout(jax.vmap(net)(batch[0]))
+    return score.loss(outputs, batch[1]), score.measure(outputs, batch[1])
+
+
+def _fitted(
+    job: Job[Any], net: Any, loss: Any, stages: list[tuple[Stage, int]], shown: Any, rate: float
+) -> Any:
     for stage, steps in stages:
         adam = annealed_adam(rate, steps, clip=1.0)
 
         def batches(step: int, stage: Stage = stage) -> tuple[np.ndarray, np.ndarray]:
-            return shown(task.trials(stage, step), stage)
+            return shown(job.trials(stage, step), stage)
 
         net, history = fit(
-            _loss, net, Free({"*": unbounded()}), adam, steps, batches=batches, has_aux=True, progress=False
+            loss, net, Free({"*": unbounded()}), adam, steps, batches=batches, has_aux=True, progress=False
         )
         if history.stopped == "interrupted":
-            raise Interrupted(f"stopped in a control of {task.name}")
+            raise Interrupted(f"stopped in a control of {job.name}")
     return net
 
 
-def _share(net: Any, batch: tuple[np.ndarray, np.ndarray]) -> float:
-    return float(_loss(net, batch)[1])
-
-
-def neurons(task: Task, name: str, folder: Path, say: Say) -> dict[str, Any]:
-    """Train another version of the network itself in a folder of its own, through the same stages."""
-    learned = learn(task, folder, say)
+def neurons(job: Job[Any], name: str, folder: Path, say: Say) -> dict[str, Any]:
+    """Train another version of the job itself in a folder of its own, through the same stages."""
+    learned = learn(job, folder, say)
     return {
         "name": name,
-        "parameters": task.free().count(learned.before),
-        "steps": sum(learned.made),
+        "parameters": job.free().count(learned.before),
+        "steps": sum(learned.steps),
         "seconds": learned.seconds,
         "tests": {
-            test: score(task, learned.after, stage, batch) for test, (stage, batch) in task.tests().items()
+            test: measured(job, learned.after, stage, batch) for test, (stage, batch) in job.tests().items()
         },
     }
 
 
+def kinds_of(job: Job[Any]) -> dict[str, type[Plain]]:
+    """Return the networks without neurons that can stand beside a job: by its signal and its score."""
+    stage, batch = job.checks()
+    signal = job.signal(batch.inputs, stage)
+    if signal is None or job.score.readout(np.asarray(batch.targets)) is None:
+        return {}
+    moment = signal.shape[1] == 1
+    return {"linear": Linear, **({"MLP": MLP} if moment else {"GRU": GRU})}
+
+
 def controls(
-    task: Task, learned: Learned, folder: Path, say: Say, all_of_them: bool = True
+    job: Job[Any], learned: Learned, folder: Path, say: Say, all_of_them: bool = True
 ) -> list[dict[str, Any]]:
-    """Train the controls that are not in `controls.json` yet; those made of neurons only if `all_of_them`."""
+    """Train the controls that are not in `controls.json` yet; versions of the job only if `all_of_them`."""
     path = folder / "controls.json"
-    found = read_json(path) if path.is_file() else []
-    images = task.signal(task.checks()[1].inputs, task.checks()[0]).shape[1] == 1
+    known = read_json(path) if path.is_file() else []
     planned: dict[str, Any] = {
-        "linear": partial(ordinary, task, Linear, "linear", learned, folder),
-        **({"MLP": partial(ordinary, task, MLP, "MLP", learned, folder)} if images else {}),
-        **({} if images else {"GRU": partial(ordinary, task, GRU, "GRU", learned, folder)}),
+        name: partial(ordinary, job, kind, name, learned, folder) for name, kind in kinds_of(job).items()
     }
     if all_of_them:
-        other = {"point neurons": task.but(point=True), "untrained membranes": task.but(membranes=False)}
-        for name, version in other.items():
+        for name, version in job.versions().items():
             planned[name] = partial(neurons, version, name, folder / "controls" / name.replace(" ", "-"), say)
     for name, make in planned.items():
-        if name in {entry["name"] for entry in found}:
+        if name in {entry["name"] for entry in known}:
             continue
         say(f"control: {name}")
-        found = [*found, make()]
-        write_json(path, found)
-    return found
+        known = [*known, make()]
+        write_json(path, known)
+    return known

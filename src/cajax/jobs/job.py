@@ -1,33 +1,47 @@
-"""What a task is: a network, trials and an answer. Training, controls, dissection and report are the same for all."""
+"""The contract of a trained job: a network, trials, what is read off them, and a score."""
 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.objects import optional
 from ..model.model import Model
 from ..morph import Morphology
 from ..simulate import Solution
-from ..train import Free, History, accuracy, cross_entropy
+from ..train import Free, History
+from .score import Score
+
+Say = Callable[[str], None]
+
+S = TypeVar("S", bound=Score, covariant=True)
 
 
+@final
 class Batch(NamedTuple):
-    """Trials: `inputs`, a dictionary of arrays [trial, …], and the right answers `labels` [trial, …]."""
+    """Trials: `inputs`, a dictionary of arrays [trial, …], and `targets` [trial, …], what the outputs should be."""
 
     inputs: dict[str, Any]
-    labels: Any
+    targets: Any
+
+    @property
+    def labels(self) -> Any:
+        """The targets, where they are numbers of classes."""
+        return self.targets
 
 
+@final
 @dataclass(frozen=True)
 class Stage:
     """A part of the curriculum: trials of one length, trained until `enough(history)` or for `steps` steps.
 
-    `delay` is the shortest and longest wait (ms) within a trial, for tasks that have one.
+    `delay` is the shortest and longest wait (ms) within a trial, for jobs that have one.
     """
 
     name: str
@@ -38,45 +52,41 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Task(ABC):
-    """A task and its settings: the fields decide a run completely, and are written into the run folder.
+class Job(ABC, Generic[S]):
+    """A training job and its settings: the fields decide a run completely, and are written into the run folder.
 
-    `membranes=False` trains the synapses alone, `point=True` puts one compartment in the place of every cell: the
-    controls. A subclass is a frozen dataclass with more fields.
+    A subclass is a frozen dataclass with more fields. Trained, tested, controlled and reported by its `score`.
     """
 
     seed: int = 0
     batch: int = 32
-    membranes: bool = True
-    point: bool = False
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """One sentence that says what the network learns."""
+    """One sentence that says what is trained to do what."""
     published: ClassVar[str] = ""
     """The figure to compare with, and its source."""
-    classes: ClassVar[tuple[str, ...]]
-    """The possible answers, in the order of the logits."""
-    synapses: ClassVar[Mapping[str, Any]]
-    """Glob → bijection of the trained synaptic parameters."""
-    groups: ClassVar[Mapping[str, tuple[str, ...]]]
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Words → globs of trained parameters that can be put back to their start together."""
-    lesions: ClassVar[Mapping[str, tuple[str, ...]]]
+    lesions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Words → globs of conductances and weights that can be silenced together."""
     attacked: ClassVar[str] = ""
     """The input, with values 0..1, that an adversary may change; "" where that makes no sense."""
-
     remembered: ClassVar[str] = ""
-    """The input that is to be kept in memory (one number or one-hot per trial), where that is not the answer."""
-
-    @abstractmethod
-    def network(self) -> Model:
-        """Return the network before training."""
+    """The input that is to be kept in memory (one number or one-hot per trial), where that is not the target."""
 
     @property
     @abstractmethod
-    def membrane(self) -> Mapping[str, Any]:
-        """Glob → bijection of the trained membrane parameters."""
+    def score(self) -> S:
+        """What is measured."""
+
+    @abstractmethod
+    def network(self) -> Model:
+        """Return the model before training."""
+
+    @abstractmethod
+    def free(self) -> Free:
+        """Return what is trained."""
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
@@ -92,7 +102,7 @@ class Task(ABC):
 
     @abstractmethod
     def tests(self) -> Mapping[str, tuple[Stage, Batch]]:
-        """Name → stage and held-out trials; the first one is the figure of the task."""
+        """Name → stage and held-out trials; the first one has the figure of the job."""
 
     @abstractmethod
     def checks(self) -> tuple[Stage, Batch]:
@@ -105,54 +115,83 @@ class Task(ABC):
     @property
     @abstractmethod
     def readout(self) -> Mapping[str, Any]:
-        """What the answer is read from, as `record` for `run`."""
+        """What the output is read from, as `record` for `run`."""
 
     @abstractmethod
     def read(self, solution: Solution, inputs: dict[str, Any], stage: Stage) -> jax.Array:
-        """Return the logits [class] (or [answer, class]) of one trial that recorded `readout`."""
+        """Return the output of one trial that recorded `readout`, as the score takes it."""
 
-    @abstractmethod
-    def signal(self, inputs: dict[str, Any], stage: Stage) -> Any:
-        """Return what the network is shown as [trial, time, channel], for controls that are not of neurons.
+    @optional
+    def loss(self, model: Model, batch: Batch, stage: Stage) -> tuple[jax.Array, jax.Array]:
+        """Return the mean loss of a batch and its headline figure."""
+        outputs = self.answer(model, batch.inputs, stage)
+        return self.score.loss(outputs, batch.targets), self.score.measure(outputs, batch.targets)
 
-        Where a trial has several answers, [trial · answer, time, channel].
-        """
+    @optional
+    def marks(self, outputs: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+        """Return further figures of a test, by name."""
+        return {}
 
-    @abstractmethod
-    def shapes(self) -> Mapping[str, tuple[Morphology, ...]]:
-        """Population → the shapes of its cells (one shape where all are alike), for drawing."""
-
+    @optional
     def phases(self, inputs: dict[str, Any], stage: Stage) -> dict[str, tuple[float, float]]:
         """Name → start and end (ms) of the parts of one trial."""
         return {"trial": (0.0, stage.t1)}
 
-    def free(self) -> Free:
-        """Return what is trained."""
-        return Free({**self.synapses, **(self.membrane if self.membranes else {})})
+    @optional
+    def shapes(self) -> Mapping[str, tuple[Morphology, ...]]:
+        """Population → the shapes of its cells (one shape where all are alike), for drawing."""
+        return {}
+
+    @optional
+    def signal(self, inputs: dict[str, Any], stage: Stage) -> Any:
+        """Return what the model is shown as [case, time, channel], for controls without neurons; None for no such.
+
+        Where a trial has several targets, [trial · target, time, channel].
+        """
+        return None
+
+    @optional
+    def versions(self) -> "Mapping[str, Job[Any]]":
+        """Name → another version of this job that is trained beside it as a control."""
+        return {}
+
+    @optional
+    def reset_groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Words → globs of the trained parameters that `analysis.resets` puts back together."""
+        return {**self.groups, "everything": tuple(self.free().globs)}
+
+    @optional
+    def inspect(self, before: Model, after: Model, folder: Path, say: Say) -> dict[str, Any]:
+        """Return what a look into the trained model finds, such as `analysis.inside(self, before, after, say)`.
+
+        It is kept in `inside.json`; by default nothing is looked into.
+        """
+        return {}
+
+    @optional
+    def remark(self) -> str:
+        """Return what is to be said of what was trained, in a sentence; "" for nothing."""
+        return ""
+
+    @optional
+    def again(self, folder: Path) -> str:
+        """Return what to type to go on with an interrupted run."""
+        return f"cajax.jobs.resume(job, '{folder}')"
 
     def answer(self, model: Model, inputs: dict[str, Any], stage: Stage) -> jax.Array:
-        """Return the logits [trial, class] of many trials."""
+        """Return the outputs [trial, …] of many trials."""
 
         def one(inputs: dict[str, Any]) -> jax.Array:
             return self.read(self.run(model, inputs, stage, self.readout), inputs, stage)
 
         return jax.vmap(one)(inputs)
 
-    def loss(self, model: Model, batch: Batch, stage: Stage) -> tuple[jax.Array, jax.Array]:
-        """Return the mean loss of a batch and its accuracy."""
-        logits = self.answer(model, batch.inputs, stage)
-        return cross_entropy(logits, batch.labels), accuracy(logits, batch.labels)
-
-    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
-        """Return further figures of a test, by name."""
-        return {}
-
     def settings(self) -> dict[str, Any]:
         """Return every field by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def but(self, **changes: Any) -> Self:
-        """Return the task with some settings changed."""
+        """Return the job with some settings changed."""
         return dataclasses.replace(self, **changes)
 
 

@@ -9,7 +9,7 @@ smooth function of all parameters with a gradient of order 1, which the voltage 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +70,7 @@ def peak(v: jax.Array, ts: jax.Array, when: float, width: Any) -> jax.Array:
     return 2.0 * jax.nn.logsumexp((v - away[:, None]) / 2.0, axis=0)
 
 
+@final
 @dataclass(frozen=True)
 class Dendrite(Task):
     """`seeds` neurons, each with its own random start and its own data, trained side by side.
@@ -286,9 +287,9 @@ class Dendrite(Task):
         """Return [seed]: whether a neuron answers every trial right."""
         return (np.argmax(logits, axis=-1) == np.asarray(labels)).all(axis=0)
 
-    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
-        missed = np.abs(self.voltages(logits) - np.asarray(TARGETS)[np.asarray(batch.labels)])
-        solved = self.solved(logits, batch.labels)
+    def marks(self, outputs: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+        missed = np.abs(self.voltages(outputs) - np.asarray(TARGETS)[np.asarray(batch.labels)])
+        solved = self.solved(outputs, batch.labels)
         return {
             "seeds solved": float(solved.sum()),
             "seeds": float(self.seeds),

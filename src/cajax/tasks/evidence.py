@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ def wandering(gen: np.random.Generator, count: int, samples: int, step: float, t
     return x.T
 
 
+@final
 @dataclass(frozen=True)
 class Evidence(Task):
     """Two input cells see the current and its negative; 20 cells of three compartments answer through two readouts.
@@ -212,7 +213,7 @@ class Evidence(Task):
         )  # variance of the mean of the noise, over its variance
         return 0.5 * math.erfc(-self.mean / (self.std * math.sqrt(2.0 * share)))
 
-    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+    def marks(self, outputs: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
         return {
             "mean of the whole input": self.ideal(batch),
             "mean of its last 50 ms": self.ideal(batch, 50.0),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ def balanced(weight: np.ndarray, rounds: int = 50) -> np.ndarray:
     return weight
 
 
+@final
 @dataclass(frozen=True)
 class Match(Task):
     """The task of delayed match to sample and the network that learns it.

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from .images import Distortion, minibatches
 from .task import Batch, Stage, Task, rng
 
 
+@final
 class Images(NamedTuple):
     """Images [image, row, column] with values 0..1 and their classes: to learn from, to check on the way, to test."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -33,6 +33,7 @@ LEVELS = (0.05, 0.1, 0.2)
 """The shares of flipped cue bits that are tested."""
 
 
+@final
 @dataclass(frozen=True)
 class Recall(Task):
     """Cue receptors → pyramidal cells, held together by interneurons → leaky readouts, one per bit of the pattern.

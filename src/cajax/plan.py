@@ -1,6 +1,5 @@
 """`plan`: what a long run and its gradient will take in memory and time, said before it is started."""
 
-import io
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 
 from .base import units
 from .base.errors import ParameterError
+from .base.show import text_of
 from .engine.method import Method, Staggered
 from .engine.solution import Solution
 from .inputs.base import Input
@@ -86,11 +86,7 @@ class Plan:
         return table
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        out = io.StringIO()
-        Console(file=out, width=200, color_system=None).print(self)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+        return text_of(self, 200)
 
     def _rows(self) -> list[tuple[str, str, str]]:
         runs = f", {self.batch} runs at once" if self.batch > 1 else ""

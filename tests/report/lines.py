@@ -116,7 +116,14 @@ def trained(task: Lines) -> tuple[cx.Model, cx.Model]:
 
 def begin(folder: Path, task: Lines) -> None:
     """Leave what a training that was stopped at its first stage leaves."""
-    record(folder, seed=0, data_hash="sha256:" + "0" * 64, task=task.name, settings=task.settings())
+    record(
+        folder,
+        seed=0,
+        data_hash="sha256:" + "0" * 64,
+        task=task.name,
+        settings=task.settings(),
+        score=task.score.record(),
+    )
     stage = folder / "stages" / "1-bright"
     (stage / "checkpoints" / "30").mkdir(parents=True)
     losses = (1.1 * np.exp(-np.arange(30) / 9.0) + 0.02).tolist()

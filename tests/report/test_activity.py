@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from cajax.jobs import Judged
 from cajax.plot import theme
-from cajax.report.activity import Activity, Answers, _chosen, answers_of, simulated
+from cajax.report.activity import Activity, _chosen, judged_of, simulated
 from cajax.report.trials import telling_cells, tuning
 from cajax.tasks import Match
 
@@ -22,30 +23,30 @@ class Bits(Lines):
 @pytest.fixture(scope="module")
 def activity(run, task):
     stage, batch = task.tests()["all lines"]
-    answers = answers_of(run, "all lines", batch, task)
+    answers = judged_of(run, "all lines", batch, task)
     return simulated(task, trained(task)[1], stage, batch, answers)
 
 
 def test_answers_come_from_the_kept_logits(run, task, tmp_path):
     batch = task.tests()["all lines"][1]
-    answers = answers_of(run, "all lines", batch, task)
+    answers = judged_of(run, "all lines", batch, task)
     assert answers.kinds == task.classes
-    assert answers.right.sum() == 22 and not answers.right[-2:].any()
-    assert answers.read[-1] == "row"
-    assert answers_of(tmp_path, "all lines", batch, task).right.all()  # none kept
-    assert answers_of(run, "another test", batch, task).right.all()
+    assert answers.good.sum() == 22 and not answers.good[-2:].any()
+    assert answers.given[-1] == "row"
+    assert judged_of(tmp_path, "all lines", batch, task).good.all()  # none kept
+    assert judged_of(run, "another test", batch, task).good.all()
 
 
 def test_answers_of_several_bits_are_one_kind_each(tmp_path, task):
-    batch = task.tests()["all lines"][1]._replace(labels=np.array([[1, 1], [0, 1], [1, 1]]))
-    answers = answers_of(tmp_path, "x", batch, Bits())
+    batch = task.tests()["all lines"][1]._replace(targets=np.array([[1, 1], [0, 1], [1, 1]]))
+    answers = judged_of(tmp_path, "x", batch, Bits())
     assert answers.kinds == ("01", "1") and answers.kind.tolist() == [1, 0, 1]
-    assert answers.read[0] == "2 of 2 right"
+    assert answers.given[0] == "2 of 2 right"
 
 
 def test_what_is_remembered_makes_kinds_of_its_own(tmp_path):
     task = Match(tested=8)
-    answers = answers_of(tmp_path, "x", next(iter(task.tests().values()))[1], task)
+    answers = judged_of(tmp_path, "x", next(iter(task.tests().values()))[1], task)
     assert answers.kinds == ("1: different", "1: same", "2: different", "2: same")
     assert answers.kind.tolist() == [1, 0, 2, 3] * 2  # the pairs of stimuli in turn
     assert answers.asked == "sample: to answer"
@@ -72,7 +73,9 @@ def test_the_voltages_are_those_of_the_trial(activity, task):
 
 def made_up(voltages, kind):
     """Activity of one population "x" [trial, time, cell] at 1 ms steps."""
-    answers = Answers(("a", "b"), np.array(kind), np.ones(len(kind), bool), ("a",) * len(kind))
+    answers = Judged(
+        ("a", "b"), np.array(kind), np.ones(len(kind), bool), ("a",) * len(kind), ("a",) * len(kind)
+    )
     ts = np.arange(voltages.shape[1], dtype=float)
     return Activity(ts, {"x": voltages}, np.arange(len(kind)), ({},) * len(kind), answers)
 
@@ -98,7 +101,7 @@ def test_cells_that_differ_between_kinds_tell_most():
 
 
 def test_as_many_trials_of_each_kind_as_memory_allows():
-    answers = Answers(("a", "b"), np.arange(40) % 2, np.arange(40) > 5, ("a",) * 40)
+    answers = Judged(("a", "b"), np.arange(40) % 2, np.arange(40) > 5, ("a",) * 40, ("a",) * 40)
     assert _chosen(answers, 1000).tolist() == [*range(6, 22, 2), *range(7, 23, 2)]  # right ones first
     assert _chosen(answers, 5).tolist() == [6, 8, 7, 9]
     assert _chosen(answers, 1).tolist() == [6]
@@ -117,6 +120,6 @@ def test_a_lone_cell_has_activity_too():
     model = cx.Cell(cx.ball_and_stick()).paint("all", hh=HH()).discretize(cx.PerBranch(1))
     task = Alone()
     stage, batch = task.tests()["all lines"]
-    answers = Answers(("a",), np.zeros(24, int), np.ones(24, bool), ("a",) * 24)
+    answers = Judged(("a",), np.zeros(24, int), np.ones(24, bool), ("a",) * 24, ("a",) * 24)
     found = simulated(task, model, stage, batch, answers)
     assert found.voltages["cell"].shape == (8, 51, 1) and found.voltages["cell"].max() > 0

@@ -15,7 +15,7 @@ from .lines import Lines, begin, finish
 def test_a_whole_run(run):
     found = read_run(run)
     assert (found.task, found.state, found.steps, found.seconds) == ("lines", "finished", 50, 17.9)
-    assert found.accuracy == pytest.approx(22 / 24)
+    assert found.figure == pytest.approx(22 / 24)
     assert [s.name for s in found.stages] == ["bright", "dim"] and len(found.stages[0].checks) == 3
     assert found.faults == ()
 
@@ -50,7 +50,7 @@ def test_damaged_parts_are_left_out_and_named(tmp_path):
         [{"step": "x"}, 3, {"step": 1, "seconds": 1, "accuracy": 1}],
     )
     found = read_run(tmp_path)
-    assert found.metrics == {} and found.inside == {} and found.accuracy is None
+    assert found.metrics == {} and found.inside == {} and found.figure is None
     assert len(found.faults) == 2 and "metrics.json is not JSON" in found.faults[0]
     assert len(found.stages[0].checks) == 1
 

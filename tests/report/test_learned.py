@@ -12,7 +12,7 @@ from .lines import Lines, trained
 def test_changes_are_told_per_control_volume():
     task = Lines()
     before, after = trained(task)
-    changes = learned.local_changes(task, before, after)
+    changes = learned.local_changes(task.free().choices(after), before, after)
     assert changes.keys() == {("hidden", "hh.gna"), ("hidden", "hh.gk")}
     layout = after.structure.layout("hidden")
     first = layout.groups[0].start

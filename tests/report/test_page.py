@@ -91,7 +91,7 @@ def test_an_interrupted_run_says_what_is_missing(tmp_path, task):
     page = report(tmp_path, task).read_text()
     said = text(page)
     assert "This run is not finished" in said and "it has made 30 steps" in said
-    assert "found 75.0 % right" in said
+    assert "accuracy 75.0 %." in said
     assert "There is no model after training (model.npz)" in said
     assert "Controls were not run" in said and "losses" not in said
     assert "Loss against training step" in page
@@ -122,13 +122,13 @@ def test_damaged_parts_cost_no_more_than_themselves(tmp_path, task):
 
 def test_the_task_is_built_from_the_folder(tmp_path, monkeypatch):
     begin(tmp_path, Lines())
-    monkeypatch.setattr(material, "_task_of", lambda folder: Lines(seed=7))
-    assert material.gather(tmp_path).task == Lines(seed=7)
+    monkeypatch.setattr(material, "task_of", lambda folder: Lines(seed=7))
+    assert material.gather(tmp_path).job == Lines(seed=7)
 
     def fail(folder):
         raise cx.CajaxError("made by another version")
 
-    monkeypatch.setattr(material, "_task_of", fail)
+    monkeypatch.setattr(material, "task_of", fail)
     assert "The task cannot be built again: made by another version." in text(report(tmp_path).read_text())
 
 

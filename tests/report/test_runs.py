@@ -1,23 +1,16 @@
 """The list of runs and the comparison of two: right for good folders, without a traceback for bad ones."""
 
-import io
 import shutil
 
 import pytest
-from rich.console import Console
 
+from cajax.base.show import text_of
 from cajax.report import compare, read_run, runs_table
 from cajax.report.compare import differences, figures
 from cajax.train import read_json, write_json
 
 from ..helpers import raises
 from .lines import Lines, begin
-
-
-def printed(table):
-    out = io.StringIO()
-    Console(file=out, width=200, color_system=None).print(table)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ def root(run, tmp_path):
 
 
 def test_runs_are_listed_with_their_figures(root):
-    lines = printed(runs_table(root)).splitlines()
+    lines = text_of(runs_table(root)).splitlines()
     rows = {line.split()[0]: line for line in lines if line.strip()}
     assert "91.67 %" in rows["lines-001"] and "finished" in rows["lines-001"] and "18 s" in rows["lines-001"]
     assert max(map(len, lines)) <= 80
@@ -47,7 +40,7 @@ def test_runs_are_listed_with_their_figures(root):
 
 def test_a_root_without_runs(tmp_path):
     raises(lambda: runs_table(tmp_path / "absent"), "there is no folder", "cajax train")
-    assert "no runs in" in printed(runs_table(tmp_path))
+    assert "no runs in" in text_of(runs_table(tmp_path))
 
 
 def test_what_differs_is_told_with_the_figures(root):
@@ -64,15 +57,15 @@ def test_what_differs_is_told_with_the_figures(root):
     a, b = read_run(root / "lines-001"), read_run(other)
     told = {what: (x, y) for what, x, y in differences(a, b)}
     assert told.keys() == {"hash of the data", "batch", "versions: jax"} and told["batch"] == ("6", "12")
-    assert ("all lines: accuracy", "91.67 %", "99.00 %") in figures(a, b)
-    assert ("control linear", "90.00 %", "90.00 %") in figures(a, b)
-    text = printed(compare(root / "lines-001", other))
+    assert ("all lines: accuracy", "91.67 %", "99.00 %", 1) in figures(a, b)
+    assert ("control linear", "90.00 %", "90.00 %", -1) in figures(a, b)
+    text = text_of(compare(root / "lines-001", other))
     assert "lines-003" in text and "batch" in text and "99.00 %" in text
 
 
 def test_a_run_compared_with_itself_and_with_an_unfinished_one(root):
-    assert "same settings, versions, data and machine" in printed(
+    assert "same settings, versions, data and machine" in text_of(
         compare(root / "lines-001", root / "lines-001")
     )
-    assert "training" in printed(compare(root / "lines-001", root / "lines-002"))
+    assert "training" in text_of(compare(root / "lines-001", root / "lines-002"))
     raises(lambda: compare(root / "lines-001", root / "holidays"), "is not a run folder")

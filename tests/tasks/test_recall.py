@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import cajax as cx
+from cajax.analysis.lesions import matching
 from cajax.base.errors import ParameterError
+from cajax.jobs.learn import Interrupted
 from cajax.tasks.capacity import Point, Trained, capacity, recalled_patterns, references
-from cajax.tasks.inside import matching
-from cajax.tasks.job import Interrupted
 from cajax.tasks.recall import Recall, codes
 from cajax.tasks.task import rng
 from cajax.train import read_json

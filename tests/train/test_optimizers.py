@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from cajax.base.errors import ParameterError, UnknownNameError
-from cajax.train import by_glob, scale_by_norm_power
+from cajax.train import annealed_adam, by_glob, scale_by_norm_power
 from cajax.train.optimizers import global_norm
 
 GRADS = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(-4.0)}
@@ -64,3 +64,26 @@ def test_every_parameter_needs_an_optimizer_and_every_glob_a_parameter():
         by_glob({"a": optax.sgd(1.0)}).init(GRADS)
     with pytest.raises(UnknownNameError, match="'c'"):
         by_glob({"*": optax.sgd(1.0), "c": optax.sgd(1.0)}).init(GRADS)
+
+
+def test_the_rate_falls_along_a_cosine_after_a_wait():
+    theta = jnp.ones(3)
+    rule, state, sizes = annealed_adam(0.1, 8, 0.5, wait=0.25), None, []
+    state = rule.init(theta)
+    for _ in range(9):
+        change, state = rule.update(jnp.full(3, 2.0), state, theta)
+        sizes.append(-float(change[0]))
+    np.testing.assert_allclose(sizes[:2], 0.0)
+    cosine = [0.1 * (0.5 + 0.25 * (1 + np.cos(np.pi * k / 8))) for k in range(2, 9)]
+    np.testing.assert_allclose(sizes[2:], cosine, rtol=1e-5)
+
+
+def test_what_comes_before_adam_is_the_chain_written_out():
+    theta, grad = jnp.ones(2), jnp.asarray([300.0, -4.0])
+    adam = optax.adam(optax.cosine_decay_schedule(0.01, 5, 0.1), b2=0.9, eps=1e-3)
+    written = optax.chain(scale_by_norm_power(0.5), optax.clip_by_global_norm(1.0), adam)
+    short = annealed_adam(0.01, 5, 0.1, norm_power=0.5, clip=1.0, b2=0.9, eps=1e-3)
+    assert jax.tree.structure(short.init(theta)) == jax.tree.structure(written.init(theta))
+    for rule in (short, written):
+        change, _ = rule.update(grad, rule.init(theta), theta)
+        np.testing.assert_array_equal(change, short.update(grad, short.init(theta), theta)[0])

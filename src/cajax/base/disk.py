@@ -1,7 +1,9 @@
-"""Files on disk: written whole or not at all, and JSON of plain values."""
+"""Files on disk: written whole or not at all; JSON of plain values, arrays as .npz."""
 
+import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,16 @@ def write_whole(path: str | Path, content: bytes, cure: str) -> Path:
         scratch.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {error.strerror}; {cure}") from error
     return path
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write arrays as .npz; at every moment the old or the new file is whole.
+
+    Raises `StoreError` when the file cannot be written.
+    """
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # pyright: ignore[reportArgumentType]
+    return write_whole(path, content.getvalue(), "make room and resume the run")
 
 
 def read_json(path: str | Path) -> Any:

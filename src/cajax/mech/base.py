@@ -170,8 +170,8 @@ class Channel(Mechanism):
                     f"{name}.current has shape {shape} at a voltage of shape {v.shape}; keep that"
                 )
         parts = jax.eval_shape(lambda v, g: plain.parts(v, **g), v, given)
-        names = (tuple(x for x in found if x) for found in (carriers, parts))
-        return Outline(tuple(states), gates_read, readings, *names, instant)
+        ions, recorded = (tuple(name for name in found if name) for found in (carriers, parts))
+        return Outline(tuple(states), gates_read, readings, ions, recorded, instant)
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""

@@ -133,27 +133,36 @@ def bars(
     reference: float | None = None,
     first: bool = False,
     digits: int = 1,
+    label: str = "share (%)",
+    most: float | None = 100.0,
+    factor: float = 100.0,
 ) -> None:
-    """Draw accuracies 0..1 as horizontal bars in %, their numbers in a column to the right.
+    """Draw values, times `factor`, as horizontal bars up to `most`, their numbers in a column to the right.
 
-    `reference` is marked by a dashed line; with `first` the first bar stands out.
+    By default shares 0..1 in %; `most=None` ends the axis at the greatest value. `reference` is a dashed line;
+    with `first` the first bar stands out. `digits` are decimals, or digits in all where `most` is None.
     """
-    names, heights = list(values), 100.0 * np.array(list(values.values()), float)
+    names, widths = list(values), factor * np.array(list(values.values()), float)
     rows = np.arange(len(names))
-    right = 124  # where the column of numbers ends
+    known = np.nan_to_num(np.append(widths, factor * (reference or 0.0)), posinf=0.0)
+    end = most if most is not None else 1.08 * max(float(known.max()), 1e-12)
+    right = 1.24 * end  # where the column of numbers ends
     colours = ["C0" if not first or k == 0 else "C7" for k in rows]
-    ax.barh(rows, np.nan_to_num(heights), color=colours, height=0.66)
-    for row, height in zip(rows, heights, strict=True):
-        text = "none" if np.isnan(height) else f"{height:.{digits}f}"
-        ax.text(right, row, text, ha="right", va="center", fontsize=8.5)
+    ax.barh(rows, np.nan_to_num(widths), color=colours, height=0.66)
+    for row, width in zip(rows, widths, strict=True):
+        text = f"{width:.{digits}f}" if most is not None else f"{width:.{digits + 2}g}"
+        ax.text(right, row, "none" if np.isnan(width) else text, ha="right", va="center", fontsize=8.5)
     if reference is not None and np.isfinite(reference):
-        ax.axvline(100.0 * reference, ls="--", lw=1.0, color=colour("xtick.color"), zorder=-1)
+        ax.axvline(factor * reference, ls="--", lw=1.0, color=colour("xtick.color"), zorder=-1)
     ax.set_yticks(rows, names)
-    ax.set(xlim=(0, right), ylim=(len(names) - 0.4, -0.6), xlabel="accuracy (%)")
-    ax.set_xticks([0, 25, 50, 75, 100])
+    ax.set(xlim=(0, right), ylim=(len(names) - 0.4, -0.6), xlabel=label)
+    if most is not None:
+        ax.set_xticks(np.linspace(0.0, most, 5).tolist())
+    else:
+        ax.locator_params(axis="x", nbins=5)
     ax.tick_params(axis="y", length=0)
     bare(ax)
-    ax.spines["bottom"].set_bounds(0, 100)
+    ax.spines["bottom"].set_bounds(0, end)
 
 
 def logarithmic(ax: Any, which: str = "y") -> None:

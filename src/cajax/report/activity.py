@@ -1,17 +1,19 @@
 """A few test trials simulated again, every soma recorded: what the pictures of activity are made of."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import jax
 import numpy as np
 
+from ..analysis.held import numbers
+from ..jobs import Batch, Job, Judged, Stage
+from ..jobs.job import take
 from ..model.inserted import THRESHOLD
 from ..model.model import Model
-from ..tasks.held import numbers
-from ..tasks.task import Batch, Stage, Task, take
 
 VALUES = 2e7
 """How many recorded voltages are kept at most."""
@@ -20,62 +22,28 @@ PER_KIND = 8
 KINDS = 40
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The answers to a test: which trials were right, and of which kind each is.
+def judged_of(folder: Path, test: str, batch: Batch, job: Job[Any]) -> Judged:
+    """Return the trials of a test as the job's score sees the outputs kept in `answers.npz`.
 
-    A kind is what is to be answered (and after what, where that was to be remembered).
-    `kind` [trial] numbers `kinds`; `read` says what was answered (of several answers at once, how many were right).
+    Where the job remembers an input, trials of equal targets after different inputs are of different kinds.
     """
-
-    kinds: tuple[str, ...]
-    kind: np.ndarray
-    right: np.ndarray
-    read: tuple[str, ...]
-    asked: str = "to answer"
-    """What the kinds are."""
-
-
-def answers_of(folder: Path, test: str, batch: Batch, task: Task) -> Answers:
-    """Return the answers kept in `answers.npz`; without them every trial counts as right.
-
-    Where the task remembers an input, trials of equal answers after different inputs are of different kinds.
-    """
-    classes, labels = task.classes, np.asarray(batch.labels)
-    given = labels
-    path = folder / "answers.npz"
+    outputs, path = None, folder / "answers.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
-            key = f"{test}/logits"
-            if key in kept and len(kept[key]) == len(labels):
-                given = kept[key].argmax(-1)
-    named, keys, asked = (
-        [_named(row, classes) for row in labels],
-        labels.reshape(len(labels), -1),
-        "to answer",
-    )
-    if task.remembered:
-        of = numbers(batch, task.remembered)
-        named = [f"{k + 1}: {name}" for name, k in zip(named, of, strict=True)]
-        keys, asked = np.column_stack([of, keys]), f"{task.remembered}: {asked}"
-    first = np.unique(keys, axis=0, return_index=True)[1]  # in the order of the inputs and of the classes
-    kinds = tuple(dict.fromkeys(named[i] for i in first))
-    order = {name: k for k, name in enumerate(kinds)}
-    hits = (given == labels).reshape(len(labels), -1)
-    read = tuple(_named(row, classes) for row in given)
-    if labels.ndim > 1:
-        read = tuple(f"{n} of {hits.shape[1]} right" for n in hits.sum(axis=1))
-    return Answers(kinds, np.array([order[n] for n in named]), hits.all(axis=1), read, asked)
+            key = f"{test}/{job.score.kept_as[0]}"
+            if key in kept and len(kept[key]) == len(batch.targets):
+                outputs = kept[key]
+    judged = job.score.judged(outputs, np.asarray(batch.targets))
+    if not job.remembered:
+        return judged
+    of = numbers(batch, job.remembered)
+    pairs, kind = np.unique(np.stack([of, judged.kind], axis=1), axis=0, return_inverse=True)
+    kinds = tuple(f"{n + 1}: {judged.kinds[int(k)]}" for n, k in pairs)
+    asked = f"{job.remembered}: {judged.asked}"
+    return dataclasses.replace(judged, kinds=kinds, kind=kind.ravel(), asked=asked)
 
 
-def _named(answer: Any, classes: Any) -> str:
-    """Return the name of an answer; of several answers one name where they agree, else all in a row."""
-    names = [str(classes[int(a)]) if 0 <= int(a) < len(classes) else str(a) for a in np.ravel(answer)]
-    if len(set(names)) == 1:
-        return names[0]
-    return ("" if max(map(len, names)) == 1 else " ").join(names)
-
-
+@final
 @dataclass(frozen=True)
 class Activity:
     """Simulated trials: `voltages` population → [trial, time, cell] mV over `ts` [time] ms.
@@ -87,21 +55,21 @@ class Activity:
     voltages: Mapping[str, np.ndarray]
     which: np.ndarray
     phases: tuple[dict[str, tuple[float, float]], ...]
-    answers: Answers
+    judged: Judged
 
     @property
     def kind(self) -> np.ndarray:
-        return self.answers.kind[self.which]
+        return self.judged.kind[self.which]
 
     @property
     def right(self) -> np.ndarray:
-        return self.answers.right[self.which]
+        return self.judged.good[self.which]
 
     @property
     def shown(self) -> list[tuple[int, str]]:
         """One trial per kind, a right one if there is any: (its place in `voltages`, the kind)."""
         found = []
-        for k, name in enumerate(self.answers.kinds):
+        for k, name in enumerate(self.judged.kinds):
             of_kind = np.flatnonzero(self.kind == k)
             if len(of_kind):
                 right = of_kind[self.right[of_kind]]
@@ -118,37 +86,37 @@ class Activity:
         return [self.ts[1:][crossed] for crossed in self.spikes(name)[trial].T]
 
 
-def simulated(task: Task, model: Model, stage: Stage, batch: Batch, answers: Answers) -> Activity:
+def simulated(job: Job[Any], model: Model, stage: Stage, batch: Batch, judged: Judged) -> Activity:
     """Simulate up to `PER_KIND` trials of each kind, right ones first, recording the somata of every population."""
     layouts = [x for x in model.structure.layouts if not x.virtual]
     alone = model.structure.is_cell
     record = {x.name or "cell": x.soma if alone else x.name for x in layouts}
 
     def one(model: Model, inputs: dict[str, Any]) -> tuple[jax.Array, dict[str, jax.Array]]:
-        solution = task.run(model, inputs, stage, record)
+        solution = job.run(model, inputs, stage, record)
         return solution.ts, {name: solution[name] for name in record}
 
     first = {name: x[0] for name, x in take(batch.inputs, np.arange(1)).items()}
     _, shapes = jax.eval_shape(one, model, first)
     size = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(shapes))
-    which = _chosen(answers, max(2, int(VALUES // max(size, 1))))
+    which = _chosen(judged, max(2, int(VALUES // max(size, 1))))
     ts, found = jax.jit(jax.vmap(one, (None, 0)))(model, take(batch.inputs, which))
     voltages = {name: np.asarray(found[name]).reshape(*found[name].shape[:2], -1) for name in record}
     inputs = [{k: x[i] for k, x in take(batch.inputs, which).items()} for i in range(len(which))]
-    phases = tuple(_phases(task, each, stage) for each in inputs)
-    return Activity(np.asarray(ts)[0], voltages, which, phases, answers)
+    phases = tuple(_phases(job, each, stage) for each in inputs)
+    return Activity(np.asarray(ts)[0], voltages, which, phases, judged)
 
 
-def _chosen(answers: Answers, most: int) -> np.ndarray:
+def _chosen(judged: Judged, most: int) -> np.ndarray:
     """Return the same number of trials of each kind, right ones first, at most `most` in all."""
-    kinds = range(min(len(answers.kinds), KINDS, most))
+    kinds = range(min(len(judged.kinds), KINDS, most))
     each = max(1, min(PER_KIND, most // max(1, len(kinds))))
     parts = []
     for k in kinds:
-        of_kind = np.flatnonzero(answers.kind == k)
-        parts.append(of_kind[np.argsort(~answers.right[of_kind], kind="stable")][:each])
+        of_kind = np.flatnonzero(judged.kind == k)
+        parts.append(of_kind[np.argsort(~judged.good[of_kind], kind="stable")][:each])
     return np.concatenate(parts)
 
 
-def _phases(task: Task, inputs: dict[str, Any], stage: Stage) -> dict[str, tuple[float, float]]:
-    return {k: (float(a), float(b)) for k, (a, b) in task.phases(inputs, stage).items()}
+def _phases(job: Job[Any], inputs: dict[str, Any], stage: Stage) -> dict[str, tuple[float, float]]:
+    return {k: (float(a), float(b)) for k, (a, b) in job.phases(inputs, stage).items()}

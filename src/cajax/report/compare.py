@@ -1,10 +1,15 @@
 """Two runs side by side: what was set differently, and what came of it."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from .folder import Run, number, read_run
-from .html import duration, percent
+import numpy as np
+
+from ..jobs import Figure
+from .bars import known
+from .folder import Run, read_run
+from .html import duration
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,16 +28,25 @@ def compare(a: str | Path, b: str | Path) -> "Table":
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("", *(run.folder.resolve().name for run in runs)):
         table.add_column(Text(name), justify="left" if not name else "right")
-    parts = {"different": differences(*runs), "figures": figures(*runs)}
-    for title, rows in parts.items():
-        if title == "different" and not rows:
-            table.add_row(Text("same settings, versions, data and machine", style="dim"))
-        for row in rows:
-            best = _better(row[1], row[2]) if title == "figures" else -1
-            cells = (Text(x, style="bold" if k == best else "") for k, x in enumerate(row[1:]))
-            table.add_row(Text(row[0]), *cells)
+    different = [Line(*row) for row in differences(*runs)]
+    if not different:
+        table.add_row(Text("same settings, versions, data and machine", style="dim"))
+    for lines in (different, figures(*runs)):
+        for line in lines:
+            cells = (Text(x, style="bold" if k == line.best else "") for k, x in enumerate((line.a, line.b)))
+            table.add_row(Text(line.what), *cells)
         table.add_section()
     return table
+
+
+@final
+class Line(NamedTuple):
+    """A line of the comparison: what, in a, in b, and which of the two is better (0 or 1; −1 for neither)."""
+
+    what: str
+    a: str
+    b: str
+    best: int = -1
 
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
@@ -60,32 +74,43 @@ def _text(x: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
-def figures(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    """Return (what, of a, of b): tests, controls, size, steps, time and state."""
-    both = (a, b)
-    rows = []
-    for test in dict.fromkeys([*a.tests, *b.tests]):
-        rows.append(
-            (f"{test}: accuracy", *(percent(number(r.tests.get(test, {}).get("accuracy")), 2) for r in both))
-        )
-    first = next(iter([*a.tests, *b.tests]), None)
-    for name in dict.fromkeys(str(c.get("name")) for r in both for c in r.controls):
-        found = [next((c for c in r.controls if str(c.get("name")) == name), {}) for r in both]
-        rows.append(
-            (f"control {name}", *(percent(number((c.get("tests") or {}).get(first)), 2) for c in found))
-        )
-    sizes = [r.metrics.get("parameters") for r in both]
-    rows.append(("trained numbers", *(f"{s:,}" if isinstance(s, int) else "–" for s in sizes)))
-    rows.append(("steps", *(f"{r.steps:,}" for r in both)))
-    rows.append(("training time", *(duration(r.seconds) for r in both)))
-    rows.append(("state", *(r.state for r in both)))
-    return rows
+def figures(a: Run, b: Run) -> list[Line]:
+    """Return tests, controls, size, steps, time and state of both runs."""
+    both, lines = (a, b), []
+    for headline in dict.fromkeys(run.headline for run in both):
+        of = [run if run.headline == headline else None for run in both]
+        lines += _measured(headline, of)
+    described: dict[str, Callable[[Run], str]] = {
+        "trained numbers": lambda run: f"{run.size:,}" if run.size is not None else "–",
+        "steps": lambda run: f"{run.steps:,}",
+        "training time": lambda run: duration(run.seconds),
+        "state": lambda run: run.state,
+    }
+    lines += [Line(what, text(a), text(b)) for what, text in described.items()]
+    return lines
 
 
-def _better(left: str, right: str) -> int:
-    """Return which of two percentages is greater, −1 where they are none or equal."""
-    try:
-        x, y = (float(text.removesuffix(" %")) for text in (left, right) if text.endswith(" %"))
-    except ValueError:
-        return -1
-    return -1 if x == y else int(y > x)
+def _measured(headline: Figure, runs: Sequence[Run | None]) -> list[Line]:
+    """Return the tests and controls of the runs that have this headline figure."""
+
+    def line(what: str, values: Sequence[Any]) -> Line:
+        x, y = (known(value) for value in values)
+        best = -1 if np.isnan([x, y]).any() or x == y else int(headline.better(y, x))
+        return Line(what, headline.text(x, 2), headline.text(y, 2), best)
+
+    found = [run for run in runs if run is not None]
+    if any(run.plain for run in found):
+        return [line(headline.name, [run.figure if run is not None else None for run in runs])]
+    tests = list(dict.fromkeys(test for run in found for test in run.tests))
+    lines = [
+        line(f"{test}: {headline.name}", [run.value(run.tests.get(test)) if run else None for run in runs])
+        for test in tests
+    ]
+    for name in dict.fromkeys(str(c.get("name")) for run in found for c in run.controls):
+        lines.append(line(f"control {name}", [_control(run, name, tests) if run else None for run in runs]))
+    return lines
+
+
+def _control(run: Run, name: str, tests: Sequence[str]) -> Any:
+    entry = next((c for c in run.controls if str(c.get("name")) == name), {})
+    return (entry.get("tests") or {}).get(next(iter(tests), None))

@@ -1,12 +1,14 @@
 """Receptive fields: what of an image the cells behind the receptors came to be excited and inhibited by."""
 
+from typing import Any
+
 import numpy as np
 
 from .. import plot
+from ..jobs import Batch, Job, Stage
 from ..model.inserted import GradedProjection
 from ..model.layout import Layout
 from ..model.model import Model
-from ..tasks.task import Batch, Stage, Task
 from .html import Picture, words
 
 CELLS = 24
@@ -14,11 +16,11 @@ EXCITES = -50.0
 """A synapse that reverses above this (mV) excites."""
 
 
-def side_of(task: Task, test: tuple[Stage, Batch]) -> int:
-    """Return the side of the square images that a task shows, 0 where it shows none."""
-    if not task.attacked or task.attacked not in test[1].inputs:
+def side_of(job: Job[Any], test: tuple[Stage, Batch]) -> int:
+    """Return the side of the square images that a job shows, 0 where it shows none."""
+    if not job.attacked or job.attacked not in test[1].inputs:
         return 0
-    shape = np.shape(test[1].inputs[task.attacked])
+    shape = np.shape(test[1].inputs[job.attacked])
     return shape[1] if len(shape) == 3 and shape[1] == shape[2] >= 3 else 0
 
 
@@ -59,9 +61,9 @@ def _sign(model: Model, projection: GradedProjection) -> float:
     return 1.0 if float(np.mean(model.params[projection.fields["e"]])) > EXCITES else -1.0
 
 
-def receptive_fields(task: Task, before: Model, after: Model, test: tuple[Stage, Batch]) -> list[Picture]:
-    """Draw the fields of the cells that changed most, where the task shows images."""
-    side = side_of(task, test)
+def receptive_fields(job: Job[Any], before: Model, after: Model, test: tuple[Stage, Batch]) -> list[Picture]:
+    """Draw the fields of the cells that changed most, where the job shows images."""
+    side = side_of(job, test)
     if not side:
         return []
     return [

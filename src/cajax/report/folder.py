@@ -1,18 +1,22 @@
-"""Reading a run folder: what is missing or damaged is said in words, and what is there is still used."""
+"""Reading a run folder, of a job or a plain fit: what is missing or damaged is said in words, the rest is used."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..base.disk import read_json
 from ..base.errors import StoreError
+from ..jobs import Classified, Figure
 from ..train import History
-from ..train.store import RECORD
+from ..train.fitted import PARAMETERS, read_parameters
+from ..train.store import read_record
+from ..train.table import ParameterTable
 
 
+@final
 @dataclass(frozen=True)
 class StageRun:
     """One stage of a training: its history (None while there is none) and its checks on the way."""
@@ -28,6 +32,7 @@ class StageRun:
         return self.history.steps if self.history else max([self.kept, *(c["step"] for c in self.checks)])
 
 
+@final
 @dataclass(frozen=True)
 class Run:
     """All that a run folder holds in words and numbers; parts that are not there are empty.
@@ -42,24 +47,51 @@ class Run:
     controls: tuple[dict[str, Any], ...] = ()
     inside: dict[str, Any] = field(default_factory=dict)
     capacity: dict[str, Any] = field(default_factory=dict)
+    parameters: ParameterTable | None = None
     faults: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
-        """The name of the task."""
-        return str(self.record.get("task") or self.metrics.get("task") or "unknown")
+        """The name of the job."""
+        unknown = "fit" if self.plain else "unknown"
+        return str(self.record.get("task") or self.metrics.get("task") or unknown)
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is a plain fit: a loss that was reduced, without trials and tests."""
+        return self.record.get("kind") == "fit" or not self.record.get("task")
+
+    @property
+    def headline(self) -> Figure:
+        """The figure that stands for all: what the record says, else the loss of a fit, else what jobs had at first."""
+        score = self.record.get("score")
+        named = Figure.read(score.get("headline")) if isinstance(score, dict) else None
+        return named or (Figure("loss") if self.plain else Classified(()).headline)
+
+    @property
+    def loss_figure(self) -> Figure:
+        """How the loss is written."""
+        score = self.record.get("score")
+        named = Figure.read(score.get("loss")) if isinstance(score, dict) else None
+        return named or (Figure("loss") if self.plain else Classified(()).loss_figure)
 
     @property
     def tests(self) -> dict[str, dict[str, Any]]:
-        """Name → figures of a test; the first one is the figure of the task."""
+        """Name → figures of a test; the first one has the figure of the job."""
         tests = self.metrics.get("tests")
         return {k: v for k, v in tests.items() if isinstance(v, dict)} if isinstance(tests, dict) else {}
 
     @property
-    def accuracy(self) -> float | None:
-        """The accuracy of the first test."""
-        first = next(iter(self.tests.values()), {})
-        return number(first.get("accuracy"))
+    def figure(self) -> float | None:
+        """The headline figure of the first test; the last loss of a plain fit."""
+        if self.plain:
+            losses = [x for stage in self.stages if stage.history for x in stage.history.losses[-1:]]
+            return number(losses[-1]) if losses else None
+        return self.value(next(iter(self.tests.values()), {}))
+
+    def value(self, figures: Any) -> float | None:
+        """Return the headline figure among the figures of a test."""
+        return number(figures.get(self.headline.name)) if isinstance(figures, dict) else None
 
     @property
     def steps(self) -> int:
@@ -69,9 +101,17 @@ class Run:
     @property
     def seconds(self) -> float | None:
         """The time (s) spent in the steps."""
-        told = number(self.metrics.get("seconds"))
+        known = number(self.metrics.get("seconds"))
         spent = sum(sum(s.history.seconds) for s in self.stages if s.history)
-        return told if told is not None else spent or None
+        return known if known is not None else spent or None
+
+    @property
+    def size(self) -> int | None:
+        """How many numbers were trained."""
+        known = self.metrics.get("parameters")
+        if known is None and self.parameters is not None:
+            return self.parameters.count
+        return known if isinstance(known, int) else None
 
     @property
     def state(self) -> str:
@@ -79,7 +119,7 @@ class Run:
         last = next((s.history.stopped for s in reversed(self.stages) if s.history), "")
         if last in ("diverged", "interrupted"):
             return last
-        if self.metrics:
+        if self.metrics or (self.plain and last in ("finished", "enough", "callback")):
             return "finished"
         return "training" if _is_written(self.folder) else "interrupted"
 
@@ -108,15 +148,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def read_run(folder: str | Path) -> Run:
     """Read what a run folder holds; `StoreError` for a folder that is none or whose record cannot be read."""
     folder = Path(folder)
-    if not (folder / RECORD).is_file():
-        raise StoreError(
-            f"{folder} is not a run folder (it has no {RECORD}); give one that 'cajax train' made"
-        )
-    record = read_json(folder / RECORD)
-    if not isinstance(record, dict) or not isinstance(record.get("settings", {}), dict):
-        raise StoreError(
-            f"{folder / RECORD} is not the record of a run; give a folder that 'cajax train' made"
-        )
+    record = read_record(folder)
     faults: list[str] = []
     return Run(
         folder,
@@ -126,6 +158,7 @@ def read_run(folder: str | Path) -> Run:
         tuple(c for c in _part(folder / "controls.json", list, faults) if isinstance(c, dict)),
         _part(folder / "inside.json", dict, faults),
         _part(folder / "capacity.json", dict, faults),
+        _parameters(folder, faults),
         tuple(faults),
     )
 
@@ -145,22 +178,35 @@ def _part(path: Path, kind: type, faults: list[str]) -> Any:
     return kind()
 
 
+def _parameters(folder: Path, faults: list[str]) -> ParameterTable | None:
+    if not (folder / PARAMETERS).is_file():
+        return None
+    try:
+        return read_parameters(folder)
+    except StoreError as error:
+        faults.append(str(error))
+        return None
+
+
 def _stages(folder: Path, faults: list[str]) -> Iterator[StageRun]:
     def order(place: Path) -> tuple[int, str]:
         head = place.name.split("-")[0]
         return (int(head) if head.isdecimal() else 0, place.name)
 
+    if (folder / "history.json").is_file() or (folder / "checkpoints").is_dir():  # of a plain fit
+        yield _stage(folder, "fit", faults)
     for place in sorted((p for p in folder.glob("stages/*") if p.is_dir()), key=order):
-        name = place.name.split("-", 1)[-1]
-        kept = [int(p.name) for p in place.glob("checkpoints/*") if p.name.isdecimal()]
-        checks = [c for c in _part(place / "checks.json", list, faults) if _is_check(c)]
-        yield StageRun(name, _history(place / "history.json", faults), tuple(checks), max(kept, default=0))
+        yield _stage(place, place.name.split("-", 1)[-1], faults)
+
+
+def _stage(place: Path, name: str, faults: list[str]) -> StageRun:
+    kept = [int(p.name) for p in place.glob("checkpoints/*") if p.name.isdecimal()]
+    checks = [c for c in _part(place / "checks.json", list, faults) if _is_check(c)]
+    return StageRun(name, _history(place / "history.json", faults), tuple(checks), max(kept, default=0))
 
 
 def _is_check(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(
-        number(entry.get(k)) is not None for k in ("step", "seconds", "accuracy")
-    )
+    return isinstance(entry, dict) and all(number(entry.get(k)) is not None for k in ("step", "seconds"))
 
 
 def _history(path: Path, faults: list[str]) -> History | None:

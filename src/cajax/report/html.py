@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 
+@final
 @dataclass(frozen=True)
 class Picture:
     """A drawing (`<svg>`) and what is said under it; `wide` ones take the whole column."""

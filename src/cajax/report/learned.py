@@ -1,16 +1,18 @@
 """What training changed: branches coloured by the factor of their conductances, weights before and after, the table."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import plot
+from ..analysis.resets import as_wide
+from ..jobs import Job
 from ..model.layout import Group
 from ..model.model import Model
 from ..morph import Morphology
-from ..tasks.task import Task
+from ..train.table import ParameterTable
 from .html import Picture, table, words
 
 CELLS = 8
@@ -20,14 +22,14 @@ SIMPLE = 4
 QUANTITIES = 3
 
 
-def local_changes(task: Task, before: Model, after: Model) -> dict[tuple[str, str], np.ndarray]:
+def local_changes(paths: Iterable[str], before: Model, after: Model) -> dict[tuple[str, str], np.ndarray]:
     """Return (population, "mechanism.field") → log2(after / before) for every CV of the model, NaN where not trained.
 
-    Only what is trained for each CV or branch by itself is there.
+    `paths` are those of the trained parameters; only what is trained for each CV or branch by itself is there.
     """
-    start = task.free().widened(before)
+    start = as_wide(before, after)
     found: dict[tuple[str, str], np.ndarray] = {}
-    for path in task.free().choices(after):
+    for path in paths:
         placed = _places(after, path)
         if placed is None:
             continue
@@ -66,10 +68,10 @@ def of_branches(group: Group, lane: int, values: np.ndarray) -> np.ndarray:
     return np.where(entries > 0, total / np.maximum(entries, 1), np.nan)
 
 
-def morphologies(task: Task, before: Model, after: Model) -> list[Picture]:
+def morphologies(job: Job[Any], before: Model, after: Model) -> list[Picture]:
     """Draw the cells that changed most, coloured by how training changed a conductance, for each population."""
-    changes, pictures = local_changes(task, before, after), []
-    for population, shapes in task.shapes().items():
+    changes, pictures = local_changes(job.free().choices(after), before, after), []
+    for population, shapes in job.shapes().items():
         own = "" if after.structure.is_cell else population
         if not shapes or max(len(shape.parent) for shape in shapes) < 2:
             continue
@@ -144,9 +146,9 @@ def _factors(limit: float) -> list[float]:
     return [k * step for k in range(-3, 4)]
 
 
-def weights(task: Task, before: Model, after: Model) -> Picture | None:
-    """Draw how the trained synaptic weights are distributed before and after training."""
-    paths = [p for p in task.free().choices(after) if p.endswith(".weight") and np.size(after.params[p]) > 3]
+def weights(paths: Iterable[str], before: Model, after: Model) -> Picture | None:
+    """Draw how the trained synaptic weights, among the trained `paths`, are distributed before and after training."""
+    paths = [p for p in paths if p.endswith(".weight") and np.size(after.params[p]) > 3]
     if not paths:
         return None
     columns = min(3, len(paths))
@@ -184,9 +186,8 @@ def _histogram(ax: Any, before: np.ndarray, after: np.ndarray) -> None:
     ax.spines[["top", "right", "left"]].set_visible(False)
 
 
-def parameter_table(task: Task, before: Model, after: Model) -> str:
+def parameter_table(found: ParameterTable) -> str:
     """Return the trained parameters as HTML: least, middle and greatest value, bounds, change by training."""
-    found = task.free().table(after, before)
     rows = [
         [
             f"<code>{words(r.path)}</code><br><small>{_signs(r.bounds)} {_unit(r.unit)}</small>",

@@ -1,12 +1,13 @@
-"""Pictures of the training: loss and accuracy against steps and wall time, with the stages of the curriculum."""
+"""Pictures of the training: loss and headline figure against steps and wall time, with the stages of the curriculum."""
 
 from typing import Any
 
 import numpy as np
 
 from .. import plot
+from .bars import known
 from .folder import Run, StageRun
-from .html import Picture, percent, words
+from .html import Picture, words
 
 SIZE = (4.1, 2.7)
 """Inches of a picture that shares its row with another one."""
@@ -46,9 +47,9 @@ def _joined(run: Run, name: str) -> np.ndarray:
 
 
 def _checks(run: Run) -> np.ndarray:
-    """Return (step since the start, seconds, accuracy, loss) of every check [check, 4]."""
+    """Return (step since the start, seconds, headline figure, loss) of every check [check, 4]."""
     rows = [
-        (start + c["step"], c["seconds"], c["accuracy"], c.get("loss", np.nan))
+        (start + c["step"], c["seconds"], known(run.value(c)), known(c.get("loss")))
         for start, stage in zip(_borders(run.stages), run.stages, strict=False)
         for c in stage.checks
     ]
@@ -89,15 +90,16 @@ def losses(run: Run) -> Picture | None:
     width = max(1, len(values) // 60)
     figure, ax = plot.subplots(figsize=SIZE)
     _long(ax, values, checked[:, [0, 3]], width)
-    ax.set_ylabel("loss")
+    ax.set_ylabel(run.loss_figure.label)
     plot.logarithmic(ax)
     _mark_stages(ax, run)
     stages = _said_stages(run)
+    dots = ", and trials that are neither trained on nor tested (dots)" if len(checked) else ""
     end = running_mean(values, width)[-1]
     alt = f"Loss against training step, ending at {end:.3g} after {len(values)} steps"
     return Picture(
         plot.svg(figure, "losses", alt),
-        f"<b>Loss.</b> {_lines('step', width)}, and trials that are neither trained on nor tested (dots). {stages}",
+        f"<b>Loss.</b> {_lines('step', width)}{dots}. {stages}",
     )
 
 
@@ -108,47 +110,58 @@ def _said_stages(run: Run) -> str:
     return f"Numbers above mark where the stages begin: {named}."
 
 
-def accuracies(run: Run) -> Picture | None:
-    """Draw the accuracy against the steps."""
-    values, checked = _joined(run, "aux"), _checks(run)
-    if not np.isfinite(values).any() and not len(checked):
+def headline_by_step(run: Run) -> Picture | None:
+    """Draw the headline figure against the steps."""
+    headline, values, checked = run.headline, _joined(run, "aux"), _checks(run)
+    checked = checked[np.isfinite(checked[:, 2])]
+    if run.plain or not (np.isfinite(values).any() or len(checked)):
         return None
     width = max(1, len(values) // 60)
     figure, ax = plot.subplots(figsize=SIZE)
-    _long(ax, values, checked[:, [0, 2]], width, 100.0)
+    _long(ax, values, checked[:, [0, 2]], width, headline.factor)
     _finish(ax, run)
     _mark_stages(ax, run)
-    best = checked[:, 2].max() if len(checked) else np.nanmax(running_mean(values, width))
-    alt = f"Accuracy against training step; the best check is {percent(float(best))}"
-    return Picture(
-        plot.svg(figure, "accuracies", alt),
-        f"<b>Accuracy by step.</b> {_lines('batch', width)}, and the trials kept out of training (dots; the best is "
-        f"{percent(float(best))}). The dashed line is the test at the end.",
-    )
+    measured = (checked[:, 2] if len(checked) else running_mean(values, width)).tolist()
+    best = headline.text(measured[headline.best(measured)])
+    name = headline.name.capitalize()
+    alt = f"{name} against training step; the best is {best}"
+    dots = f", and the trials kept out of training (dots; the best is {best})" if len(checked) else ""
+    end = " The dashed line is the test at the end." if run.figure is not None else ""
+    caption = f"<b>{words(name)} by step.</b> {_lines('batch', width)}{dots}.{end}"
+    return Picture(plot.svg(figure, "by-step", alt), caption)
 
 
 def _finish(ax: Any, run: Run) -> None:
-    if run.accuracy is not None:
-        ax.axhline(100.0 * run.accuracy, ls="--", lw=1.0, color=plot.ink("muted"), zorder=-1)
-    ax.set(ylabel="accuracy (%)", ylim=(0, 103))
+    headline = run.headline
+    if run.figure is not None:
+        ax.axhline(headline.factor * run.figure, ls="--", lw=1.0, color=plot.ink("muted"), zorder=-1)
+    ax.set_ylabel(headline.label)
+    if headline.unit == "%":
+        ax.set_ylim(0, 103)
+    else:
+        plot.logarithmic(ax)
 
 
-def accuracy_by_time(run: Run) -> Picture | None:
-    """Draw the accuracy on kept-out trials against wall time."""
-    checked = _checks(run)
+def headline_by_time(run: Run) -> Picture | None:
+    """Draw the headline figure on kept-out trials against wall time."""
+    headline, checked = run.headline, _checks(run)
+    checked = checked[np.isfinite(checked[:, 2])]
     if not len(checked):
         return None
     seconds, unit = (1.0, "s") if checked[:, 1].max() < 200 else (60.0, "min")
     figure, ax = plot.subplots(figsize=SIZE)
-    ax.plot(checked[:, 1] / seconds, 100.0 * checked[:, 2], "o-", ms=3.5, lw=1.2, color=plot.ink("c1"))
+    values = headline.factor * checked[:, 2]
+    ax.plot(checked[:, 1] / seconds, values, "o-", ms=3.5, lw=1.2, color=plot.ink("c1"))
     ax.set(xlabel=f"wall time ({unit})", xlim=(0, None))
     plot.bare(ax)
     _finish(ax, run)
-    alt = f"Accuracy on kept-out trials against wall time, up to {checked[-1, 1] / seconds:.1f} {unit}"
+    name = headline.name.capitalize()
+    alt = f"{name} on kept-out trials against wall time, up to {checked[-1, 1] / seconds:.1f} {unit}"
+    end = " The dashed line is the test at the end." if run.figure is not None else ""
     return Picture(
         plot.svg(figure, "by-time", alt),
-        "<b>Accuracy by wall time.</b> The trials kept out of training, against the time since the run began, "
-        "compilation included. The dashed line is the test at the end.",
+        f"<b>{words(name)} by wall time.</b> The trials kept out of training, against the time since the run began, "
+        f"compilation included.{end}",
     )
 
 
@@ -178,5 +191,5 @@ def gradients(run: Run) -> Picture | None:
 
 def learning(run: Run) -> list[Picture]:
     """Return all pictures of the training that the run has material for."""
-    found = (draw(run) for draw in (losses, accuracies, accuracy_by_time, gradients))
+    found = (draw(run) for draw in (losses, headline_by_step, headline_by_time, gradients))
     return [picture for picture in found if picture is not None]

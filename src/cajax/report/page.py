@@ -1,16 +1,19 @@
 """The report of a run: its sections put together into one HTML page that needs nothing but itself."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import plot
+from ..base.disk import write_whole
 from ..base.errors import CajaxError
-from ..tasks.task import Task
-from ..train import write_whole
-from . import compared, dissected, fields, learned, trials
+from ..jobs import Job
+from ..model.model import Model
+from ..train.table import ParameterTable
+from . import classified, compared, dissected, fields, learned, trials
 from .folder import Run
-from .html import Picture, duration, page, paragraph, percent, pictures, table, words
+from .html import Picture, duration, page, paragraph, pictures, table, words
 from .learning import learning
 from .material import Material, gather
 from .style import STYLE
@@ -20,16 +23,17 @@ NAME = "report.html"
 Section = tuple[str, str, str]
 
 
-def report(folder: str | Path, task: Task | None = None) -> Path:
+def report(folder: str | Path, job: Job[Any] | None = None) -> Path:
     """Write `report.html` into a run folder, whole or not at all, and return its path.
 
-    `task` is built from the folder's record unless it is given. Parts that an interrupted run or skipped controls left
-    out are said to be missing. Raises `StoreError` for a folder that is no run, or where the page cannot be written.
+    A task of Cajax is built from the folder's record; give `job` when it is one of your own. Parts that an interrupted
+    run or skipped controls left out are said to be missing. Raises `StoreError` for a folder that is no run, or where
+    the page cannot be written.
     """
     with plot.theme():
-        material = gather(folder, task)
-        made = page(_title(material), _head(material), _sections(material), STYLE)
-    return write_whole(Path(folder) / NAME, made.encode(), "make room or give a folder that is yours")
+        material = gather(folder, job)
+        text = page(_title(material), _head(material), _sections(material), STYLE)
+    return write_whole(Path(folder) / NAME, text.encode(), "make room or give a folder that is yours")
 
 
 def _title(m: Material) -> str:
@@ -38,40 +42,55 @@ def _title(m: Material) -> str:
 
 def _head(m: Material) -> str:
     run = m.run
-    title = str(run.metrics.get("title") or getattr(m.task, "title", "") or run.task)
+    title = str(run.metrics.get("title") or getattr(m.job, "title", "") or run.task)
     facts = {
-        "accuracy": percent(run.accuracy, 2),
-        "trained numbers": words(run.metrics.get("parameters")),
+        run.headline.name: run.headline.text(run.figure, 2),
+        "trained numbers": words(run.size),
         "steps": words(run.steps),
         "training time": duration(run.seconds),
         "state": run.state,
     }
-    made = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    over = f"Cajax run {words(run.folder.resolve().name)} · task {words(run.task)}"
-    lead = paragraph(_sentence(m), "lead") + f'<dl class="facts">{made}</dl>'
+    listed = "".join(
+        f"<div><dt>{words(name)}</dt><dd>{words(value)}</dd></div>" for name, value in facts.items()
+    )
+    over = f"Cajax run {words(run.folder.resolve().name)}" + (
+        "" if run.plain else f" · task {words(run.task)}"
+    )
+    lead = paragraph(_sentence(m), "lead") + f'<dl class="facts">{listed}</dl>'
     faults = "".join(paragraph(words(fault), "fault") for fault in m.missing)
     return f"{paragraph(over, 'over')}<h1>{words(title[:1].upper() + title[1:])}</h1>{lead}{faults}"
 
 
 def _sentence(m: Material) -> str:
     """Say the figure of the run in one sentence, with what it is to be compared with."""
-    run = m.run
-    if run.accuracy is None:
+    run, headline = m.run, m.run.headline
+    trained = f"{words(run.size)} numbers were trained in {duration(run.seconds)}{_processor(run)}."
+    if run.plain:
+        losses = [x for stage in run.stages if stage.history for x in stage.history.losses]
+        if not losses:
+            return f"This fit is not finished ({run.state}): it has made {run.steps:,} steps."
+        return f"A loss was reduced from {losses[0]:.4g} to <b>{losses[-1]:.4g}</b>; {trained}"
+    if run.figure is None:
         last = next((s.checks[-1] for s in reversed(run.stages) if s.checks), None)
-        so_far = (
-            f" The last check on kept-out trials found {percent(last['accuracy'])} right." if last else ""
+        value = None if last is None else run.value(last)
+        so_far = f" The last check on kept-out trials: {words(headline.name)} {headline.text(value)}."
+        stopped = (
+            f"This run is not finished ({run.state}): it has made {run.steps:,} steps and was not tested."
         )
-        return f"This run is not finished ({run.state}): it has made {run.steps:,} steps and was not tested.{so_far}"
+        return stopped + (so_far if value is not None else "")
     name, test = next(iter(run.tests.items()))
-    processor = (run.record.get("machine") or {}).get("cpu", "")
-    trained = f"{words(run.metrics.get('parameters'))} numbers were trained in {duration(run.seconds)}"
-    place = f" ({words(processor)})" if processor else ""
-    published = run.metrics.get("published")
-    said = f" Published: {words(published)}." if published else ""
-    return (
-        f"<b>{percent(run.accuracy, 2)}</b> of the answers to {words(test.get('trials'))} held-out trials "
-        f"({words(name)}) are right; {trained}{place}.{said}"
+    value = f"<b>{words(headline.text(run.figure, 2))}</b>"
+    said = dataclasses.replace(headline, name=words(headline.name), sentence=words(headline.sentence)).said(
+        value, words(test.get("trials")), words(name)
     )
+    published = run.metrics.get("published")
+    compared_with = f" Published: {words(published)}." if published else ""
+    return f"{said}; {trained}{compared_with}"
+
+
+def _processor(run: Run) -> str:
+    processor = (run.record.get("machine") or {}).get("cpu", "")
+    return f" ({words(processor)})" if processor else ""
 
 
 def _careful(make: Callable[[], Any]) -> Any:
@@ -111,10 +130,18 @@ def _drawn(*makers: Callable[[], Any]) -> str:
 
 def _sections(m: Material) -> list[Section]:
     run = m.run
+    learning_part = _drawn(lambda: learning(run)) or _none("No stage has left a history yet.")
+    if run.plain:
+        found = [
+            ("learning", "Learning", learning_part),
+            ("learned", "What was learned", _learned(m)),
+            ("made", "How it was made", _made(run)),
+        ]
+        return [(name, title, body) for name, title, body in found if body]
     controls, controls_table = _controls(run)
     found = [
         ("result", "The result", _result(m)),
-        ("learning", "Learning", _drawn(lambda: learning(run)) or _none("No stage has left a history yet.")),
+        ("learning", "Learning", learning_part),
         ("trials", "What the cells do in a trial", _trials(m)),
         ("cells", "Cell by cell", _tuning(m)),
         ("learned", "What was learned", _learned(m)),
@@ -128,7 +155,7 @@ def _sections(m: Material) -> list[Section]:
             "Looking inside",
             _inside(run) or _none(_SKIPPED.format("Resets and lesions", "inside.json")),
         ),
-        ("capacity", "Capacity", _drawn(lambda: dissected.capacity(run))),
+        ("capacity", "Capacity", _drawn(lambda: classified.capacity(run))),
         ("made", "How it was made", _made(run)),
     ]
     return [(name, title, body) for name, title, body in found if body]
@@ -145,11 +172,15 @@ def _result(m: Material) -> str:
     run = m.run
     if not run.tests:
         return _none("This run was not tested: it stopped before, or it still trains.")
-    makers: list[Callable[[], Any]] = [lambda: compared.confusion(run), lambda: compared.by_answer(run)]
-    makers.append(lambda: compared.tests_bars(run))
-    task, test, answers = m.task, m.test, m.answers
-    if task and test and answers:
-        makers.append(lambda: trials.mistakes(task, test, answers))
+    makers: list[Callable[[], Any]] = [
+        lambda: compared.traces(run),
+        lambda: classified.confusion(run),
+        lambda: classified.by_answer(run),
+        lambda: compared.tests_bars(run),
+    ]
+    job, test, judged = m.job, m.test, m.judged
+    if job and test and judged:
+        makers.append(lambda: classified.mistakes(job, test, judged))
     extra = run.metrics.get("extra")
     more = ""
     if isinstance(extra, dict) and extra:
@@ -160,22 +191,24 @@ def _result(m: Material) -> str:
 def _controls(run: Run) -> tuple[str, str]:
     if not run.controls:
         return "", ""
-    made = _careful(lambda: compared.controls(run))
-    return (made, "") if isinstance(made, str) else (_html(made[0]), made[1])
+    drawn = _careful(lambda: compared.controls(run))
+    return (drawn, "") if isinstance(drawn, str) else (_html(drawn[0]), drawn[1])
 
 
 def _trials(m: Material) -> str:
-    task, activity = m.task, m.activity
-    if not task or not activity:
+    job, activity = m.job, m.activity
+    if not job or not activity:
         return _none("No trials could be simulated; the reasons stand at the top of the page.")
-    shown, kinds = trials.panels(activity), len(activity.answers.kinds)
+    shown, kinds = trials.panels(activity), len(activity.judged.kinds)
+    count = f"one for each of {shown} of {kinds} kinds" if kinds > 1 else "one"
+    wanted = "; of readouts the wanted one is drawn strongly" if job.score.output_names else ""
     intro = (
-        f"Trials of the test, simulated again with the trained network; one for each of {shown} of {kinds} possible "
-        f"answers. Lines are somatic voltages (mV) of at most {trials.CELLS} cells per population: those whose mean "
-        "voltage depends most on what is to be answered; of readouts the wanted one is drawn strongly. Ticks are "
-        "spikes, upward crossings of −20 mV, one row per cell. The shaded parts of a trial are named above it."
+        f"Trials of the test, simulated again with the trained model: {count}. Lines are somatic voltages (mV) of at "
+        f"most {trials.CELLS} cells per population: those whose mean voltage differs most between kinds of trial"
+        f"{wanted}. Ticks are spikes, upward crossings of −20 mV, one row per cell. The shaded parts of a trial are "
+        "named above it."
     )
-    return paragraph(intro) + _drawn(lambda: trials.example_trials(activity, task))
+    return paragraph(intro) + _drawn(lambda: trials.example_trials(activity, job))
 
 
 def _tuning(m: Material) -> str:
@@ -187,34 +220,43 @@ def _tuning(m: Material) -> str:
 
 
 def _learned(m: Material) -> str:
-    trained = m.trained
-    if trained is None:
-        return _none("The models before and after training are needed for this part.")
-    task, _, after = trained
-    shapes = task.shapes()
-    network = _careful(lambda: learned.population_table(after, shapes))
-    makers: list[Callable[[], Any]] = [
-        lambda: learned.morphologies(*trained),
-        lambda: learned.weights(*trained),
-    ]
-    test = m.test
-    if test is not None:
-        makers.insert(0, lambda: fields.receptive_fields(*trained, test))
+    job, models, test, rows = m.job, m.models, m.test, m.run.parameters
+    if models is None or (job is None and rows is None):
+        listed = "" if rows is None else _parameters(lambda: rows)
+        return listed or _none("The models before and after training are needed for this part.")
+    before, after = models
+    makers: list[Callable[[], Any]] = []
+    if job is not None and test is not None:
+        makers.append(lambda: fields.receptive_fields(job, before, after, test))
+    if job is not None:
+        makers.append(lambda: learned.morphologies(job, before, after))
+    makers.append(lambda: learned.weights([row.path for row in _table(m, before, after).rows], before, after))
+    network = _careful(lambda: learned.population_table(after, job.shapes() if job else {}))
     drawn = _drawn(*makers)
-    if not task.membranes:
-        drawn = _none("The membranes of this run were left as they were; only synapses were trained.") + drawn
-    rows = _careful(lambda: learned.parameter_table(*trained))
-    return f"{network}{drawn}<h3>Trained parameters</h3>{rows}"
+    if job is not None and job.remark():
+        drawn = _none(words(job.remark())) + drawn
+    return f"{network}{drawn}{_parameters(lambda: _table(m, before, after))}"
+
+
+def _table(m: Material, before: Model, after: Model) -> ParameterTable:
+    """Return the trained parameters: as the folder lists them, else as the job frees them."""
+    if m.run.parameters is not None:
+        return m.run.parameters
+    return ParameterTable(()) if m.job is None else m.job.free().table(after, before)
+
+
+def _parameters(rows: Callable[[], ParameterTable]) -> str:
+    return f"<h3>Trained parameters</h3>{_careful(lambda: learned.parameter_table(rows()))}"
 
 
 def _inside(run: Run) -> str:
     drawn = _drawn(
         lambda: dissected.resets(run),
         lambda: dissected.lesions(run),
-        lambda: dissected.attack(run),
-        lambda: dissected.held_by(run),
+        lambda: classified.attack(run),
+        lambda: classified.held_by(run),
     )
-    tables = (dissected.share_table, dissected.energy_table, dissected.others)
+    tables = (classified.share_table, dissected.energy_table, dissected.others)
     return drawn + "".join(_careful(lambda make=make: make(run)) for make in tables)
 
 
@@ -240,11 +282,12 @@ def _made(run: Run) -> str:
             for s in run.stages
         ],
     )  # fmt: skip
-    seed = record.get("seed")
+    seed = words(record.get("seed"))
+    trial = f"A trial depends on the seed ({seed}), the stage and the step alone. "
     again = (
         "The same command with the same versions, data and seed gives the same numbers on the same kind of processor "
-        f"with the same number of cores. A trial depends on the seed ({words(seed)}), the stage and the step alone. "
-        "The page is made from the run folder by <code>cajax report</code>."
+        f"with the same number of cores. {'' if run.plain else trial}"
+        "The page is written from the run folder by <code>cajax report</code>."
     )
     return (
         f'<div class="about">{table(("", ""), [[words(k), v] for k, v in about.items()], text=2)}</div>'

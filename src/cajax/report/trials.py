@@ -1,14 +1,13 @@
-"""Pictures of what the cells do: example trials, activity by what was shown, images and the mistakes among them."""
+"""Pictures of what the cells do: example trials, and activity by kind of trial."""
 
 from typing import Any
 
 import numpy as np
 
 from .. import plot
-from ..tasks.task import Batch, Stage, Task
-from .activity import Activity, Answers
-from .fields import side_of
-from .html import Picture, percent, words
+from ..jobs import Job
+from .activity import Activity
+from .html import Picture, words
 
 PANELS, FEWER = 10, 6
 """Trials that are drawn: one of each kind, and fewer where there are more kinds than that."""
@@ -17,12 +16,10 @@ CELLS = 6
 BUSY = 40
 """Spikes in one row of a picture above which fewer cells are drawn."""
 
-MISTAKES = 24
 
-
-def readout_of(task: Task) -> str:
-    """Return the population that the answer is read from, "" where it is not a whole one."""
-    place = next(iter(task.readout.values()), "")
+def readout_of(job: Job[Any]) -> str:
+    """Return the population that the output is read from, "" where it is not a whole one."""
+    place = next(iter(job.readout.values()), "")
     return place.split(".")[0] if isinstance(place, str) else ""
 
 
@@ -43,9 +40,9 @@ def panels(activity: Activity) -> int:
     return len(activity.shown) if len(activity.shown) <= PANELS else FEWER
 
 
-def example_trials(activity: Activity, task: Task) -> list[Picture]:
-    """Draw one right trial per kind: voltages of the cells that tell most, and the spikes of all cells."""
-    readout = readout_of(task)
+def example_trials(activity: Activity, job: Job[Any]) -> list[Picture]:
+    """Draw one good trial per kind: voltages of the cells that tell most, and the spikes of all cells."""
+    readout = readout_of(job)
     cells = {name: telling_cells(activity, name) for name in activity.voltages}
     for name, chosen in cells.items():
         spikes = activity.spikes(name)[:, :, chosen].sum(axis=(1, 2)).max()
@@ -54,7 +51,7 @@ def example_trials(activity: Activity, task: Task) -> list[Picture]:
         cells[readout] = np.arange(activity.voltages[readout].shape[2])
     spiking = [name for name in activity.voltages if activity.spikes(name).any()]
     return [
-        _trial(activity, trial, kind, cells, spiking, readout, tuple(task.classes))
+        _trial(activity, trial, kind, cells, spiking, readout, job.score.output_names)
         for trial, kind in activity.shown[: panels(activity)]
     ]
 
@@ -66,7 +63,7 @@ def _trial(
     cells: dict[str, np.ndarray],
     spiking: list[str],
     readout: str,
-    classes: tuple[str, ...],
+    outputs: tuple[str, ...],
 ) -> Picture:
     rows = [*cells, *(["spikes"] if spiking else [])]
     heights = [0.8] * len(cells) + ([1.1] if spiking else [])
@@ -75,7 +72,7 @@ def _trial(
         len(rows), 1, figsize=(4.1, tall), sharex=True, squeeze=False, height_ratios=heights, layout=None
     )
     # Fixed margins, so that time is at the same place in every picture.
-    right = 0.85 if readout in cells and len(classes) <= 4 else 0.96
+    right = 0.85 if readout in cells and 0 < len(outputs) <= 4 else 0.96
     figure.subplots_adjust(left=0.2, right=right, top=1 - 0.34 / tall, bottom=0.45 / tall, hspace=0.17)
     phases, span = activity.phases[trial], float(activity.ts[-1] - activity.ts[0])
     for k, (ax, name) in enumerate(zip(axes[:, 0], rows, strict=True)):
@@ -83,28 +80,28 @@ def _trial(
         if name == "spikes" and k == len(cells):
             _spikes(ax, activity, trial, spiking)
         else:
-            outputs = classes if name == readout else ()
-            _voltages(ax, activity.ts, activity.voltages[name][trial], cells[name], outputs, kind)
+            names = outputs if name == readout else ()
+            _voltages(ax, activity.ts, activity.voltages[name][trial], cells[name], names, kind)
         named = name != "spikes" or len(spiking) == 1
         ax.set_ylabel("" if not named else name if len(name) < 13 else f"{name[:11]}…", fontsize=8.5)
         ax.yaxis.set_label_coords(-0.15 / (right - 0.2), 0.5)
         plot.bare(ax)
     axes[-1, 0].set(xlabel="time (ms)", xlim=(activity.ts[0], activity.ts[-1]))
-    read = activity.answers.read[activity.which[trial]]
-    verdict = "" if read.endswith("right") else ", right" if activity.right[trial] else ", wrong"
-    alt = f"Voltages and spikes in one trial that asks for {kind}, answered {read}"
-    where = f"trial {activity.which[trial]} of the test"
-    caption = f"<b>To answer: {words(kind)}.</b> Answered {words(read)}{verdict}; {where}."
+    judged, number = activity.judged, int(activity.which[trial])
+    alt = f"Voltages and spikes in one trial ({judged.asked}: {kind}). {judged.said[number]}"
+    asked, said = judged.asked[:1].upper() + judged.asked[1:], judged.said[number]
+    outcome = f"{words(said)}; trial" if said else "Trial"
+    caption = f"<b>{words(asked)}: {words(kind)}.</b> {outcome} {number} of the test."
     return Picture(plot.svg(figure, f"trial-{trial}", alt), caption)
 
 
 def _voltages(
-    ax: Any, ts: np.ndarray, v: np.ndarray, cells: np.ndarray, classes: tuple[str, ...], kind: str
+    ax: Any, ts: np.ndarray, v: np.ndarray, cells: np.ndarray, names: tuple[str, ...], kind: str
 ) -> None:
-    """Draw some cells of a population; readouts carry the names of their answers, the wanted one strongly."""
-    outputs = v.shape[1] == len(classes) and len(cells) == len(classes)
+    """Draw some cells of a population; readouts carry the names of their outputs, the wanted one strongly."""
+    outputs = v.shape[1] == len(names) and len(cells) == len(names)
     for k, cell in enumerate(cells):
-        wanted = outputs and classes[cell] == kind
+        wanted = outputs and names[cell] == kind
         color = f"c{k % 7}" if not outputs or len(cells) <= 4 else "c1" if wanted else "c7"
         ax.plot(*plot.thinned(ts, v[:, cell], 400), lw=1.8 if wanted else 0.9, color=plot.ink(color))
     low, high = float(v[:, cells].min()), float(v[:, cells].max())
@@ -112,9 +109,9 @@ def _voltages(
     ax.locator_params(axis="y", nbins=3)
     if outputs and len(cells) <= 4:
         for k, cell in enumerate(cells):
-            strong = "bold" if classes[cell] == kind else "normal"
+            strong = "bold" if names[cell] == kind else "normal"
             where = {"transform": ax.transAxes, "va": "top", "fontsize": 8, "weight": strong}
-            ax.text(1.02, 0.98 - 0.24 * k, classes[cell][:9], color=plot.ink(f"c{k % 7}"), **where)
+            ax.text(1.02, 0.98 - 0.24 * k, names[cell][:9], color=plot.ink(f"c{k % 7}"), **where)
 
 
 def _spikes(ax: Any, activity: Activity, trial: int, spiking: list[str]) -> None:
@@ -151,11 +148,11 @@ def _seconds(activity: Activity) -> float:
 
 
 def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Picture:
-    shared, names = plot.brief(activity.answers.kinds[: values.shape[1]])
+    shared, names = plot.brief(activity.judged.kinds[: values.shape[1]])
     kinds = [k if len(k) < 13 else f"{k[:11]}…" for k in names]
     shown = values if fires else values - values.mean(axis=1, keepdims=True)
     order = np.lexsort((-shown.max(axis=1), shown.argmax(axis=1)))
-    limit, asked = float(np.abs(shown).max()) or 1.0, activity.answers.asked
+    limit, asked = float(np.abs(shown).max()) or 1.0, activity.judged.asked
     limits = (0.0, limit) if fires else (-limit, limit)
     unit = "spikes per trial" if _seconds(activity) == 1.0 else "spikes per second"
     figure, ax = plot.subplots(figsize=(4.1, 3.4))
@@ -168,7 +165,7 @@ def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Pic
     )
     ax.locator_params(axis="y", integer=True, nbins=5)
     what = unit if fires else "voltage, less the cell's mean over all kinds"
-    alt = f"Heat map of the mean {what} of the {len(values)} cells of {name} by what was to be answered"
+    alt = f"Heat map of the mean {what} of the {len(values)} cells of {name} by kind of trial ({asked})"
     trials = int(np.bincount(activity.kind).max())
     caption = (
         f"<b>{words(name)}.</b> Mean somatic {what}, over up to {trials} trials of each kind, one row per cell, sorted "
@@ -183,35 +180,5 @@ def _selective(rates: np.ndarray) -> str:
     others = (rates.sum(axis=1) - best) / max(1, rates.shape[1] - 1)
     silent, chosen = int((best == 0).sum()), int(((best >= 2 * others) & (best > 0)).sum())
     rest = "the other" if rates.shape[1] == 2 else "the others on average"
-    said = f" {chosen} of {len(rates)} cells fire at least twice as much for one answer as for {rest}."
+    said = f" {chosen} of {len(rates)} cells fire at least twice as much for one kind as for {rest}."
     return said + (f" {silent} never fire." if silent else "")
-
-
-def mistakes(task: Task, test: tuple[Stage, Batch], answers: Answers) -> Picture | None:
-    """Draw images that were read wrong, where the task has images."""
-    side = side_of(task, test)
-    if not side:
-        return None
-    images = np.asarray(test[1].inputs[task.attacked])
-    wrong = np.flatnonzero(~answers.right)
-    if not len(wrong):
-        return None
-    chosen = wrong[np.linspace(0, len(wrong) - 1, min(MISTAKES, len(wrong))).astype(int)]
-    short = max(map(len, answers.kinds)) <= 2
-    columns, gap = (8, " ") if short else (6, "\n")
-    rows = -(-len(chosen) // columns)
-    height = 0.3 + (1.1 if short else 1.6) * rows
-    figure, axes = plot.subplots(rows, columns, figsize=(7.8, height), squeeze=False)
-    for ax in axes.ravel():
-        ax.set_axis_off()
-    for ax, k in zip(axes.ravel(), chosen, strict=False):
-        ax.imshow(images[k].reshape(side, side), cmap="gray_r", interpolation="none")
-        said = f"{answers.kinds[answers.kind[k]]}{gap}read as {answers.read[k]}"
-        ax.set_title(said, fontsize=8.5, loc="center")
-    share = float(np.mean(~answers.right))
-    alt = f"{len(chosen)} of the images that were read wrong, each with what it is and what it was read as"
-    caption = (
-        f"<b>Mistakes.</b> {len(chosen)} of the {len(wrong):,} images ({percent(share)}) that were read wrong, taken "
-        "at equal distances through the test."
-    )
-    return Picture(plot.svg(figure, "mistakes", alt), caption, wide=True)

@@ -4,16 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import jax
 import numpy as np
 
 from ..base.errors import StoreError
+from ..jobs.job import Say
+from ..jobs.learn import Interrupted
 from ..model.model import Model
 from ..train import fit, read_json, split_mean, write_json
 from .catalogue import task_of
-from .job import Interrupted, Say
 from .recall import Recall
 
 
@@ -33,6 +34,7 @@ def references(task: Recall) -> dict[str, dict[str, float]]:
     return found
 
 
+@final
 class Trained(NamedTuple):
     """A network after training, and the steps that were made."""
 
@@ -40,6 +42,7 @@ class Trained(NamedTuple):
     steps: int
 
 
+@final
 class Point(NamedTuple):
     """How well a network of `cells` pyramidal cells recalls `patterns` from whole cues; `seconds` of training."""
 

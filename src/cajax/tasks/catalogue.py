@@ -1,12 +1,13 @@
-"""The tasks by name, and which one a run folder is of."""
+"""The tasks by name, which one a run folder is of, and how to go on with it."""
 
 from pathlib import Path
 
+from .. import jobs
 from ..base.errors import StoreError, unknown
+from ..jobs.folder import load_run, rebuilt
 from .dendrite import Dendrite
 from .digits import Digits
 from .evidence import Evidence
-from .job import load_run, rebuilt
 from .match import Match
 from .mnist import Mnist
 from .recall import Recall
@@ -18,7 +19,7 @@ TASKS: dict[str, type[Task]] = {
 
 
 def task_of(folder: Path) -> Task:
-    """Return the task of a run folder with its settings; `StoreError` for a folder that is none, or too old or new."""
+    """Return the task of a run folder with its settings; `StoreError` for any other folder, or one too old or new."""
     entry = load_run(folder)
     if entry["task"] not in TASKS:
         raise unknown("task", str(entry["task"]), TASKS, where=str(folder))
@@ -32,3 +33,8 @@ def require_task(folder: Path, name: str) -> None:
         raise StoreError(
             f"{folder} is a run of '{task}', not of '{name}'; write: cajax train {task} --resume {folder}"
         )
+
+
+def resume(folder: Path, every_control: bool = True, task: Task | None = None) -> Path | None:
+    """Go on with a run where it ended; what is done is not done again. Give `task` when it is one of your own."""
+    return jobs.resume(task_of(folder) if task is None else task, folder, every_control)

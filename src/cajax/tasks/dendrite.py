@@ -9,7 +9,7 @@ smooth function of all parameters with a gradient of order 1, which the voltage 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from ..model.model import Model
 from ..morph import Branch, Morphology, PerBranch, at, cylinder
 from ..network import Network
 from ..simulate import Solution, simulate
-from ..train import Free, bounded
+from ..train import Free, annealed_adam, bounded
 from .task import Batch, Stage, Task, rng
 
 BOUNDS = {
@@ -70,6 +70,7 @@ def peak(v: jax.Array, ts: jax.Array, when: float, width: Any) -> jax.Array:
     return 2.0 * jax.nn.logsumexp((v - away[:, None]) / 2.0, axis=0)
 
 
+@final
 @dataclass(frozen=True)
 class Dendrite(Task):
     """`seeds` neurons, each with its own random start and its own data, trained side by side.
@@ -171,13 +172,13 @@ class Dendrite(Task):
         return (Stage("thresholds", self.steps, t1), Stage("timing", self.timing_steps, t1))
 
     def optimizer(self, stage: Stage) -> Any:
-        import optax
-
         if stage.name == "voltage":
+            import optax
+
             return optax.adam(0.01)
         rate = self.rate if stage.name == "thresholds" else self.timing_rate
         # Elementwise, so the neurons do not feel one another; their gradients may be tiny.
-        return optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), 0.05), b2=0.95, eps=1e-12)
+        return annealed_adam(rate, stage.steps, 0.05, b2=0.95, eps=1e-12)
 
     def data(self, count: int, tag: int) -> Batch:
         """Return `count` points for every neuron, from each of the three clouds in turn."""
@@ -286,9 +287,9 @@ class Dendrite(Task):
         """Return [seed]: whether a neuron answers every trial right."""
         return (np.argmax(logits, axis=-1) == np.asarray(labels)).all(axis=0)
 
-    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
-        missed = np.abs(self.voltages(logits) - np.asarray(TARGETS)[np.asarray(batch.labels)])
-        solved = self.solved(logits, batch.labels)
+    def marks(self, outputs: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+        missed = np.abs(self.voltages(outputs) - np.asarray(TARGETS)[np.asarray(batch.labels)])
+        solved = self.solved(outputs, batch.labels)
         return {
             "seeds solved": float(solved.sum()),
             "seeds": float(self.seeds),

@@ -1,13 +1,14 @@
 """Handwritten digits of 8 × 8 pixels: a task for a coffee break, with data that scikit-learn ships."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from .reading import Images, Reading
 
 
+@final
 @dataclass(frozen=True)
 class Digits(Reading):
     """Read 8 × 8 digits: 64 receptors, 64 hidden cells, 10 readouts."""

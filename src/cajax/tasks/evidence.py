@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, bernoulli
 from ..simulate import Solution, simulate
-from ..train import bounded, by_glob, positive, scale_by_norm_power
+from ..train import annealed_adam, bounded, by_glob, positive
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
 
@@ -39,6 +39,7 @@ def wandering(gen: np.random.Generator, count: int, samples: int, step: float, t
     return x.T
 
 
+@final
 @dataclass(frozen=True)
 class Evidence(Task):
     """Two input cells see the current and its negative; 20 cells of three compartments answer through two readouts.
@@ -147,11 +148,8 @@ class Evidence(Task):
         return (Stage(f"{self.length:g} ms", self.steps, self.length + self.response),)
 
     def optimizer(self, stage: Stage) -> Any:
-        import optax
-
         def tamed(rate: float) -> Any:
-            adam = optax.adam(optax.cosine_decay_schedule(rate, max(1, stage.steps), ANNEALED), b2=0.99)
-            return optax.chain(scale_by_norm_power(self.beta), optax.clip_by_global_norm(1.0), adam)
+            return annealed_adam(rate, stage.steps, ANNEALED, norm_power=self.beta, clip=1.0, b2=0.99)
 
         # What lies behind half a second of spikes has a large gradient of much noise: it moves slowly, and has a norm
         # of its own, lest its cliffs drown what the readouts learn.
@@ -215,7 +213,7 @@ class Evidence(Task):
         )  # variance of the mean of the noise, over its variance
         return 0.5 * math.erfc(-self.mean / (self.std * math.sqrt(2.0 * share)))
 
-    def marks(self, logits: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
+    def marks(self, outputs: np.ndarray, batch: Batch, stage: Stage) -> dict[str, float]:
         return {
             "mean of the whole input": self.ideal(batch),
             "mean of its last 50 ms": self.ideal(batch, 50.0),

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
 
+@final
 @dataclass(frozen=True)
 class Distortion:
     """Standard deviations of a random rotation (radians), scaling (log), shift (pixels) and pixel noise."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, tag
 from ..network import Network
 from ..simulate import Solution, simulate
-from ..train import Reached, bounded, by_glob, positive, reached
+from ..train import Reached, annealed_adam, bounded, by_glob, positive, reached
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
 
@@ -47,6 +47,7 @@ def balanced(weight: np.ndarray, rounds: int = 50) -> np.ndarray:
     return weight
 
 
+@final
 @dataclass(frozen=True)
 class Match(Task):
     """The task of delayed match to sample and the network that learns it.
@@ -209,12 +210,10 @@ class Match(Task):
         learn to read them, the difference is lost before it is found, and with it every gradient. And the gradient
         through spikes is at times hundreds of times the readouts': clipped together, it would silence theirs.
         """
-        import optax
 
         # Adam makes equally large steps of the smallest gradients; `eps` lets what is learned rest.
         def adam(rate: float) -> Any:
-            annealed = optax.cosine_decay_schedule(rate, stage.steps, ANNEALED)
-            return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(annealed, eps=EPS))
+            return annealed_adam(rate, stage.steps, ANNEALED, clip=1.0, eps=EPS)
 
         # A first step of a fresh Adam is a full one in every direction: what was learned before would not survive it.
         output = self.output_rate * (1.0 if stage.delay[0] <= self.shortest else LATER)

@@ -3,6 +3,7 @@
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 
@@ -20,6 +21,7 @@ FILES = {
 }
 
 
+@final
 @dataclass(frozen=True)
 class Mnist(Reading):
     """Read MNIST; `data` is a folder with the four idx files (plain or .gz), or "" to let scikit-learn get them."""

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +18,12 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, every_cv, pyramidal, tag
 from ..network import Network, edges
 from ..simulate import Solution, simulate
-from ..train import bounded, by_glob, positive
+from ..train import annealed_adam, bounded, by_glob, positive
 from .images import Distortion, minibatches
 from .task import Batch, Stage, Task, rng
 
 
+@final
 class Images(NamedTuple):
     """Images [image, row, column] with values 0..1 and their classes: to learn from, to check on the way, to test."""
 
@@ -151,19 +152,10 @@ class Reading(Task):
         should fire at all. Membranes that follow it then end as cells that always or never fire, from which no gradient
         leads back: a freer network with a higher training loss.
         """
-        import optax
-
-        def adam(rate: float, wait: float = 0.0) -> Any:
-            cosine: Any = optax.cosine_decay_schedule(rate, stage.steps)
-
-            def at(step: Any) -> Any:
-                return jnp.where(step < wait * stage.steps, 0.0, cosine(step))
-
-            return optax.adam(at)
-
-        rates: dict[str, Any] = {"*.weight": adam(self.rate)}
+        rates: dict[str, Any] = {"*.weight": annealed_adam(self.rate, stage.steps)}
         if self.membranes:
-            rates |= dict.fromkeys(self.membrane, adam(self.membrane_rate, self.membrane_wait))
+            slow = annealed_adam(self.membrane_rate, stage.steps, wait=self.membrane_wait)
+            rates |= dict.fromkeys(self.membrane, slow)
         return by_glob(rates)
 
     def trials(self, stage: Stage, step: int) -> Batch:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -20,7 +20,7 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, edges
 from ..simulate import Solution, simulate
-from ..train import accuracy, bounded, by_glob, positive, reached, scale_by_norm_power
+from ..train import accuracy, annealed_adam, bounded, by_glob, positive, reached, scale_by_norm_power
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
 
@@ -33,6 +33,7 @@ LEVELS = (0.05, 0.1, 0.2)
 """The shares of flipped cue bits that are tested."""
 
 
+@final
 @dataclass(frozen=True)
 class Recall(Task):
     """Cue receptors → pyramidal cells, held together by interneurons → leaky readouts, one per bit of the pattern.
@@ -200,7 +201,7 @@ class Recall(Task):
         import optax
 
         def adam(rate: float) -> Any:
-            return optax.adam(optax.cosine_decay_schedule(rate, stage.steps, 0.1))
+            return annealed_adam(rate, stage.steps, 0.1)
 
         rates = by_glob({"*": adam(self.rate), "*->readouts.*": adam(self.readout_rate)})
         return optax.chain(scale_by_norm_power(self.beta), optax.clip_by_global_norm(1.0), rates)

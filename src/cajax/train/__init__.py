@@ -1,4 +1,4 @@
-"""Training: which parameters are free, what is lost, and the loop that moves the ones to reduce the other."""
+"""Training: free parameters, losses, and the loop that moves free parameters to reduce a loss."""
 
 from ..base.digest import data_hash as data_hash
 from ..base.disk import read_json as read_json
@@ -11,15 +11,17 @@ from .bijections import unbounded as unbounded
 from .check import check_gradient as check_gradient
 from .check_table import GradientCheck as GradientCheck
 from .features import features as features
-from .fit import DivergedError as DivergedError
-from .fit import Step as Step
 from .fit import fit as fit
 from .free import Free as Free
 from .history import History as History
+from .loop import DivergedError as DivergedError
+from .loop import Step as Step
+from .loop import optimize as optimize
 from .loss import accuracy as accuracy
 from .loss import cross_entropy as cross_entropy
 from .loss import mae as mae
 from .loss import mse as mse
+from .optimizers import annealed_adam as annealed_adam
 from .optimizers import by_glob as by_glob
 from .optimizers import scale_by_norm_power as scale_by_norm_power
 from .parallel import split_mean as split_mean

@@ -1,7 +1,7 @@
 """Bijections: from the unconstrained numbers an optimizer moves to parameters inside their range, and back."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from ..base.errors import ParameterError
 from ..base.types import Array, Float
 
 
+@runtime_checkable
 class Bijection(Protocol):
     """Any pair of inverse, differentiable, elementwise maps, with the open range of `forward`."""
 

@@ -26,6 +26,11 @@ DOUBTFUL = 0.1
 ADDED = 1e-4
 """A smaller share of a gradient is how two programs round, in single precision too; no surrogate adds so little."""
 
+_ROUGH = (
+    "check_gradient in {}: differences are good to some three digits only; say"
+    " jax.config.update('jax_enable_x64', True) before the model is built for a sharp check"
+)
+
 
 def check_gradient(
     loss: Callable[..., Any],
@@ -61,11 +66,7 @@ def check_gradient(
     theta = free.init(model)
     dtype = jnp.result_type(*theta.values())
     if dtype.itemsize < 8:
-        warnings.warn(
-            f"check_gradient in {dtype}: differences are good to some three digits only; say"
-            " jax.config.update('jax_enable_x64', True) before the model is built for a sharp check",
-            stacklevel=2,
-        )
+        warnings.warn(_ROUGH.format(dtype), stacklevel=2)
     total = 8 + directions * 2 * LADDER
     with Reporter(total, 0, progress) as report:
         smooth, added = _without_surrogates(model), None

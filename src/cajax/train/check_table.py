@@ -1,8 +1,9 @@
 """The table that `check_gradient` returns: what each path and each direction showed, printed with Rich."""
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
+
+from ..base.show import text_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -136,8 +137,4 @@ class GradientCheck:
         return Group(paths, lines, Text(noise + self.summary))
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        out = io.StringIO()
-        Console(file=out, width=400, color_system=None).print(self)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+        return text_of(self)

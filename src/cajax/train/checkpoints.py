@@ -19,6 +19,7 @@ KEPT = 2
 """How many checkpoints stay on disk."""
 
 
+@final
 class State(NamedTuple):
     """What a fit carries from step to step."""
 

@@ -1,65 +1,21 @@
-"""`fit`: the training loop, with progress, history, checkpoints, exact resume and a soft Ctrl-C."""
+"""`fit`: train the free parameters of a model to reduce a loss, and leave a run folder that says so."""
 
-import signal
-import threading
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..base.errors import NonFiniteError, ParameterError, StoreError
-from .checkpoints import Checkpoints, State
-from .free import Free, M, Theta, Trainable, check_kinds
+from ..base.errors import ParameterError
+from .fitted import recorded
+from .free import Free, M, check_kinds
 from .history import History
-from .progress import Reporter
-from .update import Compiled, Report, make_update, own
+from .loop import Step, optimize
 
 if TYPE_CHECKING:
     import optax
-
-SAVE_SECONDS = 10.0
-"""Least time between checkpoints, unless `save_every` says otherwise."""
-SAVE_SHARE = 50.0
-"""A checkpoint that holds up the loop for s seconds is followed by at least this many times s without one."""
-
-
-@final
-@dataclass(frozen=True)
-class Step:
-    """What a callback sees after a step: its number, its loss (before the update), the updated parameters.
-
-    `seconds` is the wall time of all steps so far, those before a resume included.
-    """
-
-    number: int
-    loss: float
-    grad_norm: float
-    aux: Any
-    seconds: float
-    theta: Theta
-    _start: Trainable
-    _free: Free
-
-    @property
-    def model(self) -> Any:
-        """The model with the updated parameters, made on demand."""
-        return self._free.apply(self._start, self.theta)
-
-
-class DivergedError(NonFiniteError):
-    """A loss or gradient that is not finite, with the last good `model` and the `history` up to it."""
-
-    def __init__(self, text: str, model: Any, history: History) -> None:
-        super().__init__(text)
-        self.model = model
-        self.history = history
 
 
 def fit(
@@ -81,160 +37,36 @@ def fit(
 ) -> tuple[M, History]:
     """Train the parameters `free` of `model` for `steps` steps in all; return the trained model and its history.
 
-    - `loss(model[, batch][, key])` returns one number, or with `has_aux` a pair `(number, small pytree)`.
-      It gets a `batch` when `batches` is given, and a key that differs per step when `key` is given.
-    - `batches(step)` returns the batch (a pytree of arrays) of a step. It must depend on the step alone: a
-      resumed run asks for the same batches again. It is called while the device works on the step before.
-    - `until(history)` ends the training early once it is true (`reached`, `plateau`); what it decides must
-      follow from the history alone, so that a resumed run ends at the same step.
-    - `run`: a folder for checkpoints (every `save_every` steps, by default every now and then) and
-      `history.json`. `resume`: None goes on from a checkpoint if there is one, True insists on one, False
-      on there being none. A resumed run gives the same bits as one that was never interrupted.
+    - `loss(model[, batch][, key])` returns one number, or with `has_aux` a pair `(number, small pytree)`. It gets a
+      `batch` when `batches` is given, and a key that differs per step when `key` is given.
+    - `batches(step)` returns the batch (a pytree of arrays) of a step, which must depend on the step alone: a resumed
+      run asks for the same batches again. It is called while the device works on the step before.
+    - `until(history)` ends the training early once it is true (`reached`, `plateau`); it must follow from the history
+      alone, so that a resumed run ends at the same step.
+    - `run`: a folder for checkpoints (every `save_every` steps, by default every now and then), the record, the models
+      and parameters before and after, and `history.json`: what `cajax report` shows. `resume`: None goes on from a
+      checkpoint if there is one, True insists on one, False on there being none. A resumed run gives the same bits.
     - `callback(Step)` is called after every step; training stops when it returns True.
-    - `progress`: None shows a bar (on a terminal) or plain lines after two seconds, True at once, False
-      nothing.
+    - `progress`: None shows a bar (on a terminal) or plain lines after two seconds, True at once, False nothing.
 
-    Ctrl-C finishes the step, saves it if there is a `run`, and returns what there is (`history.stopped`); a
-    second Ctrl-C raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model,
-    `StoreError` for a checkpoint of another fit, `ParameterError` for arguments that make no sense.
+    Ctrl-C finishes the step, saves it if there is a `run`, and returns what there is (`history.stopped`); a second
+    Ctrl-C raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model, `StoreError` for a
+    checkpoint of another fit or a folder of another run, `ParameterError` for arguments that make no sense.
     """
     _check_kinds(loss, model, free, optimizer)
     _check(steps, batches, save_every, resume, run)
-    theta = free.init(model)
-    state, history = own(State(theta, optimizer.init(theta))), History()
-    with ExitStack() as stack:
-        store = Checkpoints(run) if run is not None else None
-        if store:
-            stack.callback(store.close)
-            state, history = _resumed(store, state, history, resume)
-        compiled = Compiled(make_update(loss, free, optimizer, has_aux), donate=callback is None)
-        keys = () if key is None else (key,)
-        report = stack.enter_context(Reporter(steps, history.steps, progress))
-        interrupt = stack.enter_context(_Interrupt())
-        loop = _Loop(
-            model, free, compiled, batches, keys, until, callback, store, save_every, report, interrupt
-        )
-        state = loop.run(state, history, steps)
-        fitted = _settled(free, model, state)
-        loop.finish(state, history, steps, fitted)
-    return fitted, history
-
-
-@final
-@dataclass
-class _Loop:
-    """The loop of `fit`: what stays the same from step to step."""
-
-    model: Any
-    free: Free
-    update: Compiled
-    batches: Callable[[int], Any] | None
-    key: tuple[jax.Array, ...]
-    until: Callable[[History], Any] | None
-    callback: Callable[[Step], Any] | None
-    store: Checkpoints | None
-    save_every: int | None
-    report: Reporter
-    interrupt: "_Interrupt"
-    saved: float = field(default_factory=time.perf_counter)
-    fault: str = ""
-
-    def run(self, state: State, history: History, steps: int) -> State:
-        """Make the steps that are left; the reason for the end is in `history.stopped`."""
-        if self.enough(history):  # a run that had ended is taken up again
-            return state
-        history.stopped = "running"
-        batch = self.batch(history.steps, steps)
-        begin = time.perf_counter()
-        for step in range(history.steps, steps):
-            state, out = self.update(state, self.model, batch, self.key, step)
-            batch = self.batch(step + 1, steps)  # while the device works on this step
-            out: Report = jax.device_get(out)  # waits for it
-            if not out.good:
-                history.stopped, self.fault = "diverged", _fault(step, out)
-                break
-            now = time.perf_counter()
-            number, norm = float(out.loss), float(out.grad_norm)
-            history.add(
-                number, norm, now - begin, out.aux, [path for path, peak in out.peaks.items() if peak == 0]
-            )
-            begin = now
-            self.report.update(step + 1, number)
-            asked = self.callback and self.callback(
-                Step(step, number, norm, out.aux, sum(history.seconds), state.theta, self.model, self.free)
-            )
-            self.save_if_due(state, history)
-            if self.enough(history):
-                break
-            if self.interrupt.asked or asked is True:
-                history.stopped = "interrupted" if self.interrupt.asked else "callback"
-                break
-        else:
-            history.stopped = "finished"
-        return state
-
-    def enough(self, history: History) -> bool:
-        """Whether the history says that training is done; if so, notes it there."""
-        if self.until is None or not history.steps or not self.until(history):
-            return False
-        history.stopped = "enough"
-        return True
-
-    def batch(self, step: int, steps: int) -> tuple[Any, ...]:
-        return (self.batches(step),) if self.batches and step < steps else ()
-
-    def save_if_due(self, state: State, history: History) -> None:
-        if not self.store:
-            return
-        if self.save_every is not None:
-            due = history.steps % self.save_every == 0
-        else:
-            due = time.perf_counter() - self.saved > max(SAVE_SECONDS, SAVE_SHARE * self.store.seconds)
-        if due:
-            self.store.save(state, history)
-            self.saved = time.perf_counter()
-
-    def finish(self, state: State, history: History, steps: int, fitted: Any) -> None:
-        """Save the end, and say how the run ended where that is not as planned."""
-        if self.store:
-            self.store.save(state, history)
-            history.to_json(self.store.folder.parent / "history.json")
-        if history.stopped == "diverged":
-            kept = f"kept in {self.store.folder}" if self.store else "in the error's .model"
-            raise DivergedError(
-                f"{self.fault}; the last good parameters are {kept}; {_CURE}", fitted, history
-            )
-        if history.stopped == "interrupted":
-            way = (
-                f"make the same call with run='{self.store.folder.parent}' to go on"
-                if self.store
-                else "the parameters so far are returned; pass run=<folder> to be able to go on later"
-            )
-            self.report.say(f"interrupted after step {history.steps} of {steps}; {way}")
-        elif history.cut and self.report.shown:
-            self.report.say(
-                f"note: the loss does not depend on {', '.join(history.cut)} (gradient exactly zero)"
-            )
-
-
-_CURE = "lower the learning rate, clip the gradient (optax.clip_by_global_norm) or narrow the bounds"
-
-
-def _fault(step: int, out: Report) -> str:
-    bad = [path for path, peak in out.peaks.items() if not np.isfinite(peak)]
-    if bad:
-        shown = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-        return f"step {step}: loss {float(out.loss):g}, gradient not finite for {shown}"
-    if not np.isfinite(out.loss):
-        return f"step {step}: loss {float(out.loss):g}, while every gradient is finite"
-    return (
-        f"step {step}: loss {float(out.loss):g} and its gradient are finite, but the optimizer's step is not"
-    )
+    fitting = partial(
+        optimize, loss, model, free, optimizer, steps, batches=batches, until=until, run=run,
+        save_every=save_every, resume=resume, callback=callback, progress=progress, key=key, has_aux=has_aux,
+    )  # fmt: skip
+    return fitting() if run is None else recorded(fitting, Path(run), model, free, steps, key)
 
 
 def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:
     check_kinds("fit", loss, model, free)
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+    import optax
+
+    if not isinstance(optimizer, optax.GradientTransformation):
         raise ParameterError(f"fit: optimizer is {optimizer!r}; give one of optax, such as optax.adam(1e-2)")
 
 
@@ -251,47 +83,3 @@ def _check(steps: Any, batches: Any, save_every: int | None, resume: bool | None
         )
     if run is None and resume:
         raise ParameterError("fit: resume=True needs the folder of the run; pass run=<folder>")
-
-
-def _resumed(
-    store: Checkpoints, state: State, history: History, resume: bool | None
-) -> tuple[State, History]:
-    if resume is False and store.latest is not None:
-        raise StoreError(
-            f"{store.folder} already holds checkpoints; choose another run folder or leave out resume=False"
-        )
-    if resume or store.latest is not None:
-        state, history = store.restore(state)
-        state = own(state)
-    return state, history
-
-
-def _settled(free: Free, model: M, state: State) -> M:
-    """Return the trained model on the default device, whatever devices the loss ran on."""
-    theta = {path: jnp.asarray(np.asarray(value)) for path, value in state.theta.items()}
-    return free.apply(model, theta)
-
-
-@final
-class _Interrupt:
-    """Turns the first Ctrl-C into a wish to stop; the second one raises as usual."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._previous: Any = signal.SIG_IGN
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.getsignal(signal.SIGINT)
-            if self._previous not in (signal.SIG_IGN, None):
-                signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._previous not in (signal.SIG_IGN, None):
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True

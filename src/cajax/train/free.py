@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar, final
+from typing import Any, Protocol, Self, TypeVar, final, runtime_checkable
 
 import jax.numpy as jnp
 
@@ -17,6 +17,7 @@ Theta = dict[str, Float[Array, "..."]]
 """Path → unconstrained numbers, in the shape of the parameter: what an optimizer moves."""
 
 
+@runtime_checkable
 class Trainable(Protocol):
     """All that training knows of a model: a pytree of arrays with parameters under stable paths."""
 
@@ -66,7 +67,7 @@ class Free:
     def __post_init__(self) -> None:
         for glob, entry in self.globs.items():
             inner = entry.x if isinstance(entry, Each) else entry
-            if not (hasattr(inner, "forward") and hasattr(inner, "inverse")):
+            if not isinstance(inner, Bijection):
                 raise ParameterError(
                     f"Free: '{glob}' is given {inner!r}, not a bijection; "
                     "write bounded(lo, hi), positive() or unbounded(), or each(place, one of these)"
@@ -153,7 +154,7 @@ def check_kinds(caller: str, loss: Any, model: Any, free: Any) -> None:
     """Raise `ParameterError` unless these are a function, a model and a `Free`; `caller` names who asks."""
     if not callable(loss):
         raise ParameterError(f"{caller}: loss is a {type(loss).__name__}; give a function of the model")
-    if not hasattr(model, "params") or not hasattr(model, "replace"):
+    if not isinstance(model, Trainable):
         raise ParameterError(
             f"{caller} needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
         )

@@ -36,6 +36,37 @@ def scale_by_norm_power(beta: float) -> "optax.GradientTransformation":
     return optax.stateless(scale)
 
 
+def annealed_adam(
+    rate: float,
+    steps: int,
+    last: float = 0.0,
+    *,
+    wait: float = 0.0,
+    clip: float | None = None,
+    norm_power: float | None = None,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> "optax.GradientTransformation":
+    """Adam whose rate falls from `rate` to the share `last` of it along a cosine over `steps` steps.
+
+    The rate is zero during the share `wait` of the steps. Before Adam, the gradient's norm is evened out with the power
+    `norm_power` (`scale_by_norm_power`) and clipped to `clip`.
+    """
+    import optax
+
+    cosine: Any = optax.cosine_decay_schedule(rate, max(1, steps), last)
+
+    def waiting(step: Any) -> Any:
+        return jnp.where(step < wait * steps, 0.0, cosine(step))
+
+    parts = [
+        *([] if norm_power is None else [scale_by_norm_power(norm_power)]),
+        *([] if clip is None else [optax.clip_by_global_norm(clip)]),
+        optax.adam(waiting if wait else cosine, b2=b2, eps=eps),
+    ]
+    return optax.chain(*parts) if len(parts) > 1 else parts[0]
+
+
 def by_glob(optimizers: "Mapping[str, optax.GradientTransformation]") -> "optax.GradientTransformation":
     """Give groups of parameters an optimizer each: glob over paths → optimizer, as in `Free`; the last match wins.
 

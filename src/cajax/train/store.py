@@ -73,6 +73,21 @@ def record(
     return write_json(path, entry)
 
 
+def read_record(run: str | Path) -> dict[str, Any]:
+    """Return what `record` wrote into the folder `run`; `StoreError` for a folder that is not of a run."""
+    path = Path(run) / RECORD
+    if not path.is_file():
+        raise StoreError(
+            f"{run} is not a run folder (it has no {RECORD}); give one that 'cajax train' or cajax.fit made"
+        )
+    entry = read_json(path)
+    if not isinstance(entry, dict) or not isinstance(entry.get("settings", {}), dict):
+        raise StoreError(
+            f"{path} is not the record of a run; give a folder that 'cajax train' or cajax.fit made"
+        )
+    return entry
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python, Cajax and the libraries that decide its numbers."""
     found = {"python": platform.python_version()}

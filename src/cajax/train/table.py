@@ -1,6 +1,5 @@
 """The table of trained parameters that `Free.table` returns: rows as data, printed with Rich."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ..base.errors import ParameterError
+from ..base.show import text_of
 from .bijections import Bijection
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ class ParameterTable:
         return table
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        out = io.StringIO()
-        Console(file=out, width=400, color_system=None).print(self)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+        return text_of(self)
 
 
 def tabulate(
@@ -85,10 +81,11 @@ def tabulate(
     rows = []
     for path, bijection in bijections.items():
         values = np.asarray(params[path])
-        limits = getattr(bijection, "range", (-np.inf, np.inf))
         change = None if before is None else _change(path, np.asarray(before[path]), values)
         unit = units.get(path, "")
-        rows.append(Row(path, unit, values.size, _spread(values, "{:.4g}"), _bounds(*limits), change))
+        rows.append(
+            Row(path, unit, values.size, _spread(values, "{:.4g}"), _bounds(*bijection.range), change)
+        )
     return ParameterTable(tuple(rows))
 
 

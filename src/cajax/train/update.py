@@ -13,6 +13,7 @@ from .free import Free
 from .optimizers import global_norm
 
 
+@final
 class Report(NamedTuple):
     """What a step tells the host: all of it small."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -11,23 +11,25 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
+from ..jobs.classified import Classified
+from ..jobs.job import Batch, Job, Stage
 from ..lower.territory import Territory
 from ..model.model import Model
 from ..model.structure import Structure
 from .energy import Flow, by_cv, flows, in_chunks, recordings
-from .task import Batch, Stage, Task
 
 VOLTAGE = "voltage"
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Held:
     """What separates the classes in one population, at the times `ts` [bin] ms, above all in the `phase` (ms).
 
     `names`: the currents, then the conductances of projections, then "voltage". `separation` [bin, name]: d′ between
     two classes, the mean over all pairs, along the direction that separates them best in the phase; negative where the
-    code is reversed. `decoded` [bin, name]: share of trials whose class is told along it. Both are of trials that had
-    no part in finding the direction, whose numbers are the cells. `share` [name]: what each current does for the
+    code is reversed. `decoded` [bin, name]: share of trials whose class it tells. Both are of trials that had no
+    part in finding the direction, whose numbers are the cells. `share` [name]: what each current does for the
     difference in voltage between the classes, of all that sustains it; negative where it works against it. NaN for
     what is no current.
     """
@@ -44,20 +46,20 @@ class Held:
         inside = np.flatnonzero((self.ts > self.phase[0]) & (self.ts <= self.phase[1]))
         few = max(1, len(inside) // 5)
         ends = [self.separation[at].mean(axis=0) for at in (inside[:few], inside[-few:])]
-        told = self.decoded[inside[-few:]].mean(axis=0)
+        decoded = self.decoded[inside[-few:]].mean(axis=0)
         width = max(len(name) for name in self.names)
         lines = [f"{self.population or 'cell'}, {self.phase[0]:g} to {self.phase[1]:g} ms"]
         lines.append(f"{'':{width}s} {'share':>7s} {'d′ first':>9s} {'d′ last':>9s} {'decoded':>8s}")
         for k in np.argsort(-np.nan_to_num(self.share, nan=-np.inf), kind="stable"):
             share = "" if np.isnan(self.share[k]) else f"{self.share[k]:+.0%}"
             lines.append(
-                f"{self.names[k]:{width}s} {share:>7s} {ends[0][k]:9.1f} {ends[1][k]:9.1f} {told[k]:8.0%}"
+                f"{self.names[k]:{width}s} {share:>7s} {ends[0][k]:9.1f} {ends[1][k]:9.1f} {decoded[k]:8.0%}"
             )
         return "\n".join(lines)
 
 
 def held_by(
-    task: Task,
+    job: Job[Classified],
     model: Model,
     batch: Batch,
     stage: Stage,
@@ -70,7 +72,7 @@ def held_by(
     """Follow what is remembered through `phase`: which currents tell the classes apart, and which hold them apart.
 
     `classes`: what is to be remembered: numbers [trial], or the name of an input (one number or one-hot per trial); by
-    default the labels. `population`: by default the largest that excites or inhibits itself. A task without such a
+    default the labels. `population`: by default the largest that excites or inhibits itself. A job without such a
     phase is followed throughout. Trials of differing delays are compared while all of them wait.
 
     The share: between classes, a current that differs by ΔI (nA) where the voltage differs by ΔV feeds the difference
@@ -83,13 +85,13 @@ def held_by(
     population = _recurrent(structure) if population is None else population
     structure.layout(population)
     labels = _classes(batch, classes)
-    spans = np.array([_span(task, batch, stage, phase, k) for k in range(len(labels))])
+    spans = np.array([_span(job, batch, stage, phase, k) for k in range(len(labels))])
     common = float(spans[:, 0].max()), float(spans[:, 1].min())
     if not common[0] < common[1]:
         raise ParameterError(
             f"held_by: no time is common to the '{phase}' of all trials; give trials of like delays"
         )
-    run = partial(_recorded, task=task, stage=stage, population=population, bins=bins)
+    run = partial(_recorded, job=job, stage=stage, population=population, bins=bins)
     spans = np.broadcast_to(np.array(common), spans.shape)
     ts, series, means, volts = in_chunks(lambda trials: run(model, *trials), (batch.inputs, spans), chunk)
     names = (*means, *(name for name in series if name not in means and name != VOLTAGE), VOLTAGE)
@@ -101,7 +103,7 @@ def held_by(
         ts[0],
         names,
         np.stack([d for d, _ in found], axis=1),
-        np.stack([told for _, told in found], axis=1),
+        np.stack([share for _, share in found], axis=1),
         np.array([share.get(name, np.nan) for name in names]),
     )
 
@@ -117,9 +119,9 @@ def _recurrent(structure: Structure) -> str:
 def _classes(batch: Batch, classes: Any) -> np.ndarray:
     if isinstance(classes, str):
         classes = numbers(batch, classes)
-    found = np.unique(np.asarray(batch.labels if classes is None else classes), return_inverse=True)
+    found = np.unique(np.asarray(batch.targets if classes is None else classes), return_inverse=True)
     labels, count = found[1], len(found[0])
-    if np.ndim(labels) != 1 or len(labels) != len(np.asarray(batch.labels)):
+    if np.ndim(labels) != 1 or len(labels) != len(np.asarray(batch.targets)):
         raise ParameterError(
             "held_by: classes must be one number per trial; give classes=… where labels are more"
         )
@@ -136,15 +138,15 @@ def numbers(batch: Batch, name: str) -> np.ndarray:
     return kinds.argmax(axis=-1) if kinds.ndim == 2 else kinds
 
 
-def _span(task: Task, batch: Batch, stage: Stage, phase: str, k: int) -> tuple[float, float]:
-    phases = task.phases({name: np.asarray(x)[k] for name, x in batch.inputs.items()}, stage)
+def _span(job: Job[Classified], batch: Batch, stage: Stage, phase: str, k: int) -> tuple[float, float]:
+    phases = job.phases({name: np.asarray(x)[k] for name, x in batch.inputs.items()}, stage)
     start, end = phases.get(phase, (0.0, stage.t1))
     return float(start), float(end)
 
 
-@partial(jax.jit, static_argnames=("task", "stage", "population", "bins"))
+@partial(jax.jit, static_argnames=("job", "stage", "population", "bins"))
 def _recorded(
-    model: Model, inputs: Any, spans: Array, *, task: Task, stage: Stage, population: str, bins: int
+    model: Model, inputs: Any, spans: Array, *, job: Job[Classified], stage: Stage, population: str, bins: int
 ) -> tuple[Array, dict[str, tuple[Array, Array]], dict[str, Array], dict[str, Array]]:
     """Return, per trial, the times of the bins and what `Held` is made of.
 
@@ -157,7 +159,7 @@ def _recorded(
     record = recordings(structure, population)
 
     def one(inputs: Any, span: Array) -> Any:
-        solution = task.run(model, inputs, stage, record)
+        solution = job.run(model, inputs, stage, record)
         width = -(-(len(solution.ts) - 1) // bins)
         inside = ((solution.ts > span[0]) & (solution.ts <= span[1])).astype(solution.ts.dtype)
         inside = inside / jnp.maximum(inside.sum(), 1.0)
@@ -184,30 +186,30 @@ def _recorded(
     return jax.vmap(one)(inputs, spans)
 
 
-def _separation(course: np.ndarray, held: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _separation(course: np.ndarray, means: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return d′ [bin] and the share of right answers [bin] along linear discriminants found on the other trials.
 
-    `course` [trial, bin, cell] is judged, `held` [trial, cell], its mean in the phase, gives the directions: class
+    `course` [trial, bin, cell] is judged, `means` [trial, cell], its means in the phase, give the directions: class
     means over the variance within classes, cell by cell. The answer is the class whose mean is nearest at that time.
     """
     count = int(labels.max()) + 1
     rank = np.array([np.sum(labels[:k] == label) for k, label in enumerate(labels)])
     fold = rank % min(4, int(np.bincount(labels).min()))
-    center, scale = held.mean(axis=0), float(held.std()) or 1.0
-    course, held = (course - center) / scale, (held - center) / scale
-    scores, told = np.empty((*course.shape[:2], count)), np.empty(course.shape[:2], int)
+    center, scale = means.mean(axis=0), float(means.std()) or 1.0
+    course, means = (course - center) / scale, (means - center) / scale
+    scores, decoded = np.empty((*course.shape[:2], count)), np.empty(course.shape[:2], int)
     for k in range(fold.max() + 1):
         learn, judge = fold != k, fold == k
-        mean = np.stack([held[learn & (labels == label)].mean(axis=0) for label in range(count)])
-        within = np.mean((held[learn] - mean[labels[learn]]) ** 2, axis=0)
-        direction = mean / (within + 0.01 * np.mean(held[learn].var(axis=0)) + 1e-12)
+        mean = np.stack([means[learn & (labels == label)].mean(axis=0) for label in range(count)])
+        within = np.mean((means[learn] - mean[labels[learn]]) ** 2, axis=0)
+        direction = mean / (within + 0.01 * np.mean(means[learn].var(axis=0)) + 1e-12)
         along = course @ direction.T
         typical = np.stack([along[learn & (labels == label)].mean(axis=0) for label in range(count)], axis=1)
         # What moves all classes alike is no code, and would set the folds apart.
         scores[judge] = along[judge] - typical.mean(axis=1)
-        told[judge] = np.sum((along[judge][:, :, None] - typical) ** 2, axis=-1).argmin(axis=-1)
+        decoded[judge] = np.sum((along[judge][:, :, None] - typical) ** 2, axis=-1).argmin(axis=-1)
     pairs = [_d_prime(scores, labels, a, b) for a in range(count) for b in range(a)]
-    return np.mean(pairs, axis=0), np.mean(told == labels[:, None], axis=0)
+    return np.mean(pairs, axis=0), np.mean(decoded == labels[:, None], axis=0)
 
 
 def _d_prime(scores: np.ndarray, labels: np.ndarray, a: int, b: int) -> np.ndarray:

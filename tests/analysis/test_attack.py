@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cajax.analysis.attack import attack
 from cajax.base.errors import ParameterError, UnknownNameError
-from cajax.tasks.attack import attack
 from cajax.tasks.task import Batch
 
 from ..helpers import raises
-from .tiny import Tiny, trained
+from ..tasks.tiny import Tiny, trained
 
 TASK = Tiny(batch=4, t1=6.0, dt=0.2)
 STAGE = TASK.stages()[0]

@@ -15,11 +15,12 @@ import pytest
 
 import cajax as cx
 from cajax.base.errors import ParameterError, StoreError
-from cajax.tasks import job
+from cajax.jobs import folder as folders
+from cajax.jobs import learn as job
 from cajax.tasks.task import Batch, Stage
 from cajax.train import DivergedError, reached
 
-from .tiny import Tiny
+from ..tasks.tiny import Tiny
 
 TASK = Tiny(t1=3.0)
 SAID: list[str] = []
@@ -39,13 +40,13 @@ def done(tmp_path_factory):
     """A staged task, trained and tested in a folder."""
     task, folder = Staged(t1=3.0), tmp_path_factory.mktemp("job")
     learned = job.learn(task, folder, SAID.append)
-    job.keep_models(learned, folder)
+    folders.keep_models(learned.before, learned.after, folder)
     return task, folder, learned, job.test(task, learned, folder)
 
 
 def test_stages_follow_one_another(done):
     _, folder, learned, _ = done
-    assert learned.made == (2, 3)
+    assert learned.steps == (2, 3)
     for name, stopped in (("1-short", "enough"), ("2-long", "finished")):
         assert json.loads((folder / "stages" / name / "history.json").read_text())["stopped"] == stopped
     start = learned.before.params["eyes->cells.see.weight"]
@@ -65,7 +66,7 @@ def test_a_finished_job_is_not_done_again(done):
     task, folder, learned, _ = done
     begin = time.perf_counter()
     again = job.learn(task, folder, SAID.append)
-    assert again.made == learned.made and again.seconds == learned.seconds
+    assert again.steps == learned.steps and again.seconds == learned.seconds
     assert time.perf_counter() - begin < 5.0
     for path, value in learned.after.params.items():
         np.testing.assert_array_equal(again.after.params[path], value)
@@ -82,7 +83,7 @@ def test_the_figures_of_a_test(done):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(figures["loss"], -np.log(p[np.arange(16), labels]).mean(), rtol=1e-5)
     assert metrics["parameters"] == task.free().count(learned.before)
-    before, after = job.models(folder)
+    before, after = folders.models(folder)
     np.testing.assert_array_equal(after.params["cells.all.hh.gna"], learned.after.params["cells.all.hh.gna"])
     assert before.params["cells.all.hh.gna"].shape == ()
 
@@ -118,31 +119,31 @@ def test_a_training_that_goes_wrong_says_where(tmp_path):
 
 def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(StoreError, match=r"has no run\.json"):
-        job.load_run(tmp_path)
+        folders.load_run(tmp_path)
     (tmp_path / "run.json").write_text("[1]")
-    with pytest.raises(StoreError, match="older version"):
-        job.load_run(tmp_path)
+    with pytest.raises(StoreError, match="not the record of a run"):
+        folders.load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(StoreError, match="not JSON"):
-        job.load_run(tmp_path)
+        folders.load_run(tmp_path)
 
 
 def test_a_run_of_another_version_is_refused(tmp_path):
-    folder = job.start(TASK, tmp_path)
-    entry = job.load_run(folder)
-    assert job.rebuilt(Tiny, entry, folder) == TASK
+    folder = folders.start(TASK, tmp_path)
+    entry = folders.load_run(folder)
+    assert folders.rebuilt(Tiny, entry, folder) == TASK
     assert entry["data"].startswith("sha256:") and entry["seed"] == 0 and "jax" in entry["versions"]
     entry["settings"]["new"] = entry["settings"].pop("light")
     with pytest.raises(StoreError, match=r"another version of Cajax \(.*light, new"):
-        job.rebuilt(Tiny, entry, folder)
+        folders.rebuilt(Tiny, entry, folder)
 
 
 def test_other_data_are_noticed(tmp_path):
-    folder = job.start(TASK, tmp_path)
-    job.resumed(TASK, folder)
-    assert len(job.load_run(folder)["later"]) == 1
+    folder = folders.start(TASK, tmp_path)
+    folders.resumed(TASK, folder)
+    assert len(folders.load_run(folder)["later"]) == 1
     with pytest.raises(StoreError, match="other data"):
-        job.resumed(TASK.but(noise=0.1), folder)
+        folders.resumed(TASK.but(noise=0.1), folder)
 
 
 def test_without_data_there_is_no_folder(tmp_path):
@@ -151,30 +152,29 @@ def test_without_data_there_is_no_folder(tmp_path):
             raise StoreError("no data")
 
     with pytest.raises(StoreError, match="no data"):
-        job.start(Lost(), tmp_path)
+        folders.start(Lost(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_batch_must_fit_the_cores(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: [None] * 3)
     with pytest.raises(ParameterError, match="--cores 1"):
-        job.require_devices(TASK)
+        folders.require_devices(TASK)
 
 
 def test_the_file_system_says_no(tmp_path):
     """A full disk ends in one line; what is whole stays whole."""
     program = f"""
 import resource, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
 import numpy as np
 from pathlib import Path
 from cajax.base.errors import StoreError
-from cajax.tasks import job
-job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
+from cajax.base.disk import write_arrays
+write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.zeros(3)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
-    job.write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
+    write_arrays(Path({str(tmp_path)!r}) / "answers.npz", {{"x": np.random.default_rng(0).random(9000)}})
 except StoreError as error:
     print(error)
 """
@@ -190,14 +190,16 @@ except StoreError as error:
 def test_killed_at_any_moment_it_ends_in_the_same_weights(tmp_path):
     """`kill -9` at ten random moments, resumed each time: the weights of an uninterrupted run, bit for bit."""
     program = (
-        "import sys; from pathlib import Path; from cajax.train import fit; import cajax.train.fit as f;"
+        "import sys; from pathlib import Path; import cajax.train.loop as f;"
         "f.SAVE_SECONDS = 0.0; f.SAVE_SHARE = 0.0;"
-        "from cajax.tasks import job; from tiny import Tiny; import dataclasses;"
+        "from cajax.jobs import learn as job; from cajax.jobs.folder import keep_models;"
+        "from tiny import Tiny;"
         "from cajax.tasks.task import Stage;"
         "Tiny.stages = lambda self: (Stage('a', 30, 3.0), Stage('b', 30, 4.0));"
-        "folder = Path(sys.argv[1]); learned = job.learn(Tiny(), folder, print); job.keep_models(learned, folder)"
+        "folder = Path(sys.argv[1]); learned = job.learn(Tiny(), folder, print);"
+        "keep_models(learned.before, learned.after, folder)"
     )
-    paths = [str(Path(__file__).parent), *(p for p in sys.path if p)]
+    paths = [str(Path(__file__).parents[1] / "tasks"), *(p for p in sys.path if p)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
     def go(folder):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from ..base.types import Array
 from ..engine.membranes import Membrane
 from ..engine.physics import bind
 from ..engine.solution import Solution
+from ..jobs.job import Batch, Job, Stage
 from ..model.inserted import THRESHOLD, ChannelSites, EventProjection, GradedProjection, Wires
 from ..model.layout import Layout
 from ..model.model import Model
@@ -21,7 +22,6 @@ from ..model.structure import Structure
 from ..morph import every_cv, region
 from ..record.currents import ChannelCurrent
 from ..record.quantities import ChannelState, Signal, Voltage
-from .task import Batch, Stage, Task
 
 SODIUM, POTASSIUM = 50.0, -90.0
 """Potentials (mV) of sodium and potassium, of which a current with a potential of its own is taken to be a mixture."""
@@ -44,6 +44,7 @@ def in_chunks(run: Callable[[Any], Any], trials: Any, chunk: int) -> Any:
     return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
 
 
+@final
 class Flow(NamedTuple):
     """A recorded current: `current` [time, site] nA, outward positive, at the model's CVs `cvs` [site].
 
@@ -76,7 +77,7 @@ def projections(structure: Structure, population: str) -> tuple[GradedProjection
 
 
 def recordings(structure: Structure, population: str) -> dict[str, Any]:
-    """Return what `flows` reads, as `record` for `Task.run`."""
+    """Return what `flows` reads, as `record` for `Job.run`."""
     layout = structure.layout(population)
     record: dict[str, Any] = {f"{layout.prefix}v": Voltage(_place(layout, every_cv()))}
     for m in painted(structure, population):
@@ -203,6 +204,7 @@ def _synaptic_flow(synapse: Any, wires: Wires, solution: Solution, v: Array) -> 
 KINDS = ("channels", "calcium", "synapses", "leak")
 
 
+@final
 @dataclass(frozen=True)
 class Energy:
     """Means over trials: `spikes[population]` and `atp[population][by]`, molecules of ATP, per decision.
@@ -235,7 +237,7 @@ class Energy:
         return "\n".join(lines)
 
 
-def energy(task: Task, model: Model, batch: Batch, stage: Stage, chunk: int = 8) -> Energy:
+def energy(job: Job[Any], model: Model, batch: Batch, stage: Stage, chunk: int = 8) -> Energy:
     """Count spikes and ATP per decision, `chunk` trials at a time.
 
     Three sodium ions cost one ATP and one calcium ion one (Attwell & Laughlin, J Cereb Blood Flow Metab 21:1133, 2001).
@@ -246,7 +248,7 @@ def energy(task: Task, model: Model, batch: Batch, stage: Stage, chunk: int = 8)
     A spike is an upward crossing of −20 mV at the soma; a population without gated channels has none, and of point
     neurons, which are reset, it is not known.
     """
-    costs = in_chunks(lambda inputs: _costs(model, inputs, task, stage), batch.inputs, chunk)
+    costs = in_chunks(lambda inputs: _costs(model, inputs, job, stage), batch.inputs, chunk)
     spikes, atp = jax.tree.map(lambda x: float(np.mean(x, dtype=np.float64)), costs)
     names = populations(model.structure)
     in_order = {name: {kind: atp[name][kind] for kind in KINDS} for name in names}
@@ -255,14 +257,14 @@ def energy(task: Task, model: Model, batch: Batch, stage: Stage, chunk: int = 8)
     )
 
 
-@partial(jax.jit, static_argnames=("task", "stage"))
-def _costs(model: Model, inputs: dict[str, Any], task: Task, stage: Stage) -> tuple[dict, dict]:
+@partial(jax.jit, static_argnames=("job", "stage"))
+def _costs(model: Model, inputs: dict[str, Any], job: Job[Any], stage: Stage) -> tuple[dict, dict]:
     structure = model.structure
     names = populations(structure)
     record = {k: x for name in names for k, x in recordings(structure, name).items()}
 
     def one(inputs: dict[str, Any]) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
-        solution = task.run(model, inputs, stage, record)
+        solution = job.run(model, inputs, stage, record)
         dt, spikes, atp = solution.ts[1] - solution.ts[0], {}, {}
         for name in names:
             if (count := _spikes(structure, name, solution)) is not None:

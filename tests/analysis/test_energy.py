@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.engine.physics import bind
-from cajax.mech import HH, LIF, STDP, CaL, ExpSyn, Graded, Kd, Leak, Na, Rate, Reversal
-from cajax.mech.library.hay2011 import NaTa
-from cajax.tasks.energy import (
+from cajax.analysis.energy import (
     ATP_PER_SPIKE,
     CHARGES_PER_PC,
     Energy,
@@ -22,8 +19,11 @@ from cajax.tasks.energy import (
     in_chunks,
     recordings,
 )
+from cajax.engine.physics import bind
+from cajax.mech import HH, LIF, STDP, CaL, ExpSyn, Graded, Kd, Leak, Na, Rate, Reversal
+from cajax.mech.library.hay2011 import NaTa
 
-from .tiny import Tiny, trained
+from ..tasks.tiny import Tiny, trained
 
 TASK = Tiny(batch=2, t1=8.0)
 

@@ -1,5 +1,6 @@
 """Looking inside: parts put back, parts silenced, branches cut, and what holds a memory, on a task of seconds."""
 
+import importlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,27 +11,21 @@ import numpy as np
 import pytest
 
 import cajax as cx
+from cajax.analysis import Attack, Energy, cut_off, held_by, inside_classified, lesions, resets, silenced
+from cajax.analysis.lesions import dendrites, matching
+from cajax.analysis.resets import as_wide
 from cajax.base.disk import plain
 from cajax.base.errors import ParameterError, UnknownNameError
+from cajax.jobs.learn import measured
 from cajax.mech import HH
-from cajax.tasks import held, inside
-from cajax.tasks.inside import (
-    Attack,
-    Energy,
-    _as_wide,
-    cut_off,
-    dendrites,
-    held_by,
-    lesions,
-    matching,
-    resets,
-    silenced,
-)
-from cajax.tasks.job import score
 from cajax.tasks.task import Batch
 
 from ..helpers import raises
-from .tiny import Tiny, trained
+from ..tasks.tiny import Tiny, trained
+
+held = importlib.import_module("cajax.analysis.held")
+inside = importlib.import_module("cajax.analysis.inside")
+classified = importlib.import_module("cajax.analysis.classified")
 
 TASK = Tiny(batch=8)
 STAGE, BATCH = TASK.checks()
@@ -43,8 +38,8 @@ def models() -> tuple[cx.Model, cx.Model]:
 
 def test_accuracy_before_and_after(models):
     before, after = models
-    wide = _as_wide(before, after)
-    assert score(TASK, wide, STAGE, BATCH) == 0.5 and score(TASK, after, STAGE, BATCH) == 1.0
+    wide = as_wide(before, after)
+    assert measured(TASK, wide, STAGE, BATCH) == 0.5 and measured(TASK, after, STAGE, BATCH) == 1.0
 
 
 def test_resets(models):
@@ -61,9 +56,13 @@ def test_resets(models):
 def test_a_reset_puts_back_the_very_numbers(models, monkeypatch):
     before, after = models
     seen: dict[int, Any] = {}
-    monkeypatch.setattr(
-        inside, "score", lambda task, model, stage, batch: seen.setdefault(len(seen), model) and 0.0
-    )
+    room = importlib.import_module("cajax.analysis.resets")
+
+    def look(job: Any, model: cx.Model, stage: Any, batch: Batch) -> float:
+        seen[len(seen)] = model
+        return 0.0
+
+    monkeypatch.setattr(room, "measured", look)
     resets(TASK, before, after.replace({"cells.all.hh.gna": jnp.full(4, 0.2)}), STAGE, BATCH)
     everything, sodium = seen[6].params, seen[3].params
     for path, value in before.params.items():
@@ -170,10 +169,10 @@ def test_what_holds_the_memory(models):
 def test_everything_at_once_in_figures_that_json_holds(models, monkeypatch):
     fooled = Attack(np.array([1.0, 0.5]), np.array([0.0, 0.1]), np.array([0.0, 0.1]), {}, {})
     cost = Energy({"cells": 1.0}, {"cells": {"channels": 3e8}}, ())
-    monkeypatch.setattr(inside, "attack", lambda *args: fooled)
+    monkeypatch.setattr(classified, "attack", lambda *args: fooled)
     monkeypatch.setattr(inside, "energy", lambda *args: cost)
     said: list[str] = []
-    found = inside.inside(TASK, *models, said.append)
+    found = inside_classified(TASK, *models, said.append)
     assert list(found) == ["resets", "lesions", "attack", "held_by", "energy"] and len(said) == 3
     assert found["resets"]["intact"] == found["lesions"]["intact"] == 1.0
     assert json.loads(json.dumps(plain(found)))["attack"]["network of neurons"]["steps"] == [0, 1]
@@ -185,10 +184,10 @@ def test_everything_at_once_in_figures_that_json_holds(models, monkeypatch):
 
 def test_only_classes_that_occur_twice_are_followed():
     batch = Batch({"x": np.arange(5.0), "one_hot": np.eye(3)[[0, 0, 1, 1, 2]]}, np.array([1, 2, 3, 2, 1]))
-    assert np.array_equal(inside._repeated(batch, None).labels, [1, 2, 2, 1])
-    assert np.array_equal(inside._repeated(batch, "one_hot").inputs["x"], [0.0, 1.0, 2.0, 3.0])
-    assert inside._repeated(Batch(batch.inputs, np.zeros(5, int)), None) is None
-    assert inside._repeated(Batch(batch.inputs, np.zeros((5, 2), int)), None) is None
+    assert np.array_equal(classified._repeated(batch, None).labels, [1, 2, 2, 1])
+    assert np.array_equal(classified._repeated(batch, "one_hot").inputs["x"], [0.0, 1.0, 2.0, 3.0])
+    assert classified._repeated(Batch(batch.inputs, np.zeros(5, int)), None) is None
+    assert classified._repeated(Batch(batch.inputs, np.zeros((5, 2), int)), None) is None
 
 
 def test_separation_of_known_courses():

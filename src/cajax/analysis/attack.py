@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,10 @@ import numpy as np
 
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
+from ..jobs.classified import Classified
+from ..jobs.job import Batch, Job, Stage, rng
 from ..model.model import Model
 from .energy import in_chunks
-from .task import Batch, Stage, Task, rng
 
 Answer = Callable[[dict[str, Any]], Array]
 """Inputs [trial, …] by name → logits [trial, class]."""
@@ -23,6 +24,7 @@ _TARGETS = 7001  # where in a run the random targets belong
 _STRONGEST = -1  # the target that stands for whichever wrong class has the largest logit
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Attack:
     """What an attack did, after 0, 1, … `steps` steps [step].
@@ -46,7 +48,7 @@ class Attack:
 
 
 def attack(
-    task: Task,
+    job: Job[Classified],
     model: Model | Answer,
     batch: Batch,
     stage: Stage,
@@ -56,21 +58,21 @@ def attack(
     norm: str = "linf",
     chunk: int = 64,
 ) -> Attack:
-    """Change `task.attacked` of every trial step by step, along the gradient of the logits, within 0..1.
+    """Change `job.attacked` of every trial step by step, along the gradient of the logits, within 0..1.
 
     `model` is a biophysical model, or any function from inputs to logits, such as a matched perceptron. Targeted, the
     logit of a wrong class drawn per trial is raised above the right one's; else that of the strongest wrong class. A
     step changes every value by `rate` ("linf": the fast gradient sign method of Goodfellow et al. 2015, repeated), or
     the whole input by the length `rate` ("l2"). `chunk` trials are computed at a time.
 
-    Raises `ParameterError` for a task that names no input to attack, and for choices that make no sense.
+    Raises `ParameterError` for a job that names no input to attack, and for choices that make no sense.
     """
-    name = task.attacked
-    _check(task, batch, steps, rate, norm)
-    labels = np.asarray(batch.labels)
-    targets = _targets(task, labels) if targeted else np.full_like(labels, _STRONGEST)
+    name = job.attacked
+    _check(job, batch, steps, rate, norm)
+    labels = np.asarray(batch.targets)
+    targets = _targets(job, labels) if targeted else np.full_like(labels, _STRONGEST)
     clean = np.clip(np.asarray(batch.inputs[name], dtype=jnp.result_type(float)), 0.0, 1.0)
-    slope = _slope_of(task, model, stage)
+    slope = _slope_of(job, model, stage)
     changed, rows = clean, []
     right = np.ones(len(labels), bool)
     broken = {n: np.full(len(labels), np.inf) for n in _NORMS}
@@ -90,23 +92,23 @@ def attack(
     return Attack(accuracy, l2, linf, {**batch.inputs, name: changed}, broken)
 
 
-def _check(task: Task, batch: Batch, steps: int, rate: float, norm: str) -> None:
-    if not task.attacked:
+def _check(job: Job[Classified], batch: Batch, steps: int, rate: float, norm: str) -> None:
+    if not job.attacked:
         raise ParameterError(
-            f"task '{task.name}' has no input to attack; name one of {', '.join(batch.inputs)} as `attacked`"
+            f"'{job.name}' has no input to attack; name one of {', '.join(batch.inputs)} as `attacked`"
         )
-    if task.attacked not in batch.inputs:
-        raise unknown("input", task.attacked, batch.inputs, f"the trials of '{task.name}'")
+    if job.attacked not in batch.inputs:
+        raise unknown("input", job.attacked, batch.inputs, f"the trials of '{job.name}'")
     if norm not in _NORMS:
         raise unknown("norm", norm, _NORMS)
     if steps < 0 or not rate > 0.0:
         raise ParameterError(f"attack: steps = {steps} and rate = {rate} must be positive")
 
 
-def _targets(task: Task, labels: np.ndarray) -> np.ndarray:
+def _targets(job: Job[Classified], labels: np.ndarray) -> np.ndarray:
     """Return a wrong class for every label, drawn at random, always the same for a seed."""
-    count = len(task.classes)
-    return (labels + rng(task.seed, _TARGETS).integers(1, count, labels.shape)) % count
+    count = len(job.score.classes)
+    return (labels + rng(job.seed, _TARGETS).integers(1, count, labels.shape)) % count
 
 
 def _sizes(change: np.ndarray) -> dict[str, np.ndarray]:
@@ -125,15 +127,15 @@ def _move(gradient: np.ndarray, rate: float, norm: str) -> np.ndarray:
     return (rate * flat / np.maximum(length, 1e-12)).reshape(gradient.shape)
 
 
-def _slope_of(task: Task, model: Any, stage: Stage) -> Callable[[Any], Any]:
+def _slope_of(job: Job[Classified], model: Any, stage: Stage) -> Callable[[Any], Any]:
     if isinstance(model, Model):
-        return lambda trials: _model_slope(model, trials, task, stage)
-    return jax.jit(lambda trials: _slope(model, trials, task.attacked))
+        return lambda trials: _model_slope(model, trials, job, stage)
+    return jax.jit(lambda trials: _slope(model, trials, job.attacked))
 
 
-@partial(jax.jit, static_argnames=("task", "stage"))
-def _model_slope(model: Model, trials: Any, task: Task, stage: Stage) -> tuple[Array, Array]:
-    return _slope(lambda inputs: task.answer(model, inputs, stage), trials, task.attacked)
+@partial(jax.jit, static_argnames=("job", "stage"))
+def _model_slope(model: Model, trials: Any, job: Job[Classified], stage: Stage) -> tuple[Array, Array]:
+    return _slope(lambda inputs: job.answer(model, inputs, stage), trials, job.attacked)
 
 
 def _slope(answer: Answer, trials: Any, name: str) -> tuple[Array, Array]:

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from cajax.tasks import job
-from cajax.tasks.controls import GRU, MLP, Linear, controls, matched
+from cajax.jobs import learn as job
+from cajax.jobs.controls import GRU, MLP, Linear, controls, matched
 from cajax.tasks.task import Batch, Stage
 
-from .tiny import Tiny
+from ..tasks.tiny import Tiny
 
 
 @pytest.mark.parametrize("kind", [MLP, GRU])

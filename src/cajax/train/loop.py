@@ -1,0 +1,263 @@
+"""The training loop: progress, history, checkpoints, exact resume and a soft Ctrl-C."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..base.errors import NonFiniteError, StoreError
+from .checkpoints import Checkpoints, State
+from .free import Free, M, Theta, Trainable
+from .history import History
+from .progress import Reporter
+from .update import Compiled, Report, make_update, own
+
+if TYPE_CHECKING:
+    import optax
+
+SAVE_SECONDS = 10.0
+"""Least time between checkpoints, unless `save_every` says otherwise."""
+SAVE_SHARE = 50.0
+"""A checkpoint that holds up the loop for s seconds is followed by at least this many times s without one."""
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """What a callback sees after a step: its number, its loss (before the update), the updated parameters.
+
+    `seconds` is the wall time of all steps so far, those before a resume included.
+    """
+
+    number: int
+    loss: float
+    grad_norm: float
+    aux: Any
+    seconds: float
+    theta: Theta
+    _start: Trainable
+    _free: Free
+
+    @property
+    def model(self) -> Any:
+        """The model with the updated parameters, built on demand."""
+        return self._free.apply(self._start, self.theta)
+
+
+@final
+class DivergedError(NonFiniteError):
+    """A loss or gradient that is not finite, with the last good `model` and the `history` up to it."""
+
+    def __init__(self, text: str, model: Any, history: History) -> None:
+        super().__init__(text)
+        self.model = model
+        self.history = history
+
+
+def optimize(
+    loss: Callable[..., Any],
+    model: M,
+    free: Free,
+    optimizer: "optax.GradientTransformation",
+    steps: int,
+    *,
+    batches: Callable[[int], Any] | None = None,
+    until: Callable[[History], Any] | None = None,
+    run: str | Path | None = None,
+    save_every: int | None = None,
+    resume: bool | None = None,
+    callback: Callable[[Step], Any] | None = None,
+    progress: bool | None = None,
+    key: jax.Array | None = None,
+    has_aux: bool = False,
+    begun: Callable[[bool], Any] | None = None,
+) -> tuple[M, History]:
+    """Do what `fit` does, but leave nothing but checkpoints and `history.json` in the folder `run`.
+
+    For trainers that keep records of their own. `begun(resumed)` is called once the folder is open.
+    """
+    theta = free.init(model)
+    state, history = own(State(theta, optimizer.init(theta))), History()
+    with ExitStack() as stack:
+        store = Checkpoints(run) if run is not None else None
+        if store:
+            stack.callback(store.close)
+            state, history = _resumed(store, state, history, resume)
+        if begun:
+            begun(history.steps > 0)
+        compiled = Compiled(make_update(loss, free, optimizer, has_aux), donate=callback is None)
+        keys = () if key is None else (key,)
+        report = stack.enter_context(Reporter(steps, history.steps, progress))
+        interrupt = stack.enter_context(_Interrupt())
+        loop = _Loop(
+            model, free, compiled, batches, keys, until, callback, store, save_every, report, interrupt
+        )
+        state = loop.run(state, history, steps)
+        fitted = _settled(free, model, state)
+        loop.finish(state, history, steps, fitted)
+    return fitted, history
+
+
+@final
+@dataclass
+class _Loop:
+    """The loop of `fit`: what stays the same from step to step."""
+
+    model: Any
+    free: Free
+    update: Compiled
+    batches: Callable[[int], Any] | None
+    key: tuple[jax.Array, ...]
+    until: Callable[[History], Any] | None
+    callback: Callable[[Step], Any] | None
+    store: Checkpoints | None
+    save_every: int | None
+    report: Reporter
+    interrupt: "_Interrupt"
+    saved: float = field(default_factory=time.perf_counter)
+    fault: str = ""
+
+    def run(self, state: State, history: History, steps: int) -> State:
+        """Make the steps that are left; the reason for the end is in `history.stopped`."""
+        if self.enough(history):  # a run that had ended is taken up again
+            return state
+        history.stopped = "running"
+        batch = self.batch(history.steps, steps)
+        begin = time.perf_counter()
+        for step in range(history.steps, steps):
+            state, out = self.update(state, self.model, batch, self.key, step)
+            batch = self.batch(step + 1, steps)  # while the device works on this step
+            out: Report = jax.device_get(out)  # waits for it
+            if not out.good:
+                history.stopped, self.fault = "diverged", _fault(step, out)
+                break
+            now = time.perf_counter()
+            number, norm = float(out.loss), float(out.grad_norm)
+            history.add(
+                number, norm, now - begin, out.aux, [path for path, peak in out.peaks.items() if peak == 0]
+            )
+            begin = now
+            self.report.update(step + 1, number)
+            asked = self.callback and self.callback(
+                Step(step, number, norm, out.aux, sum(history.seconds), state.theta, self.model, self.free)
+            )
+            self.save_if_due(state, history)
+            if self.enough(history):
+                break
+            if self.interrupt.asked or asked is True:
+                history.stopped = "interrupted" if self.interrupt.asked else "callback"
+                break
+        else:
+            history.stopped = "finished"
+        return state
+
+    def enough(self, history: History) -> bool:
+        """Whether the history says that training is done; if so, notes it there."""
+        if self.until is None or not history.steps or not self.until(history):
+            return False
+        history.stopped = "enough"
+        return True
+
+    def batch(self, step: int, steps: int) -> tuple[Any, ...]:
+        return (self.batches(step),) if self.batches and step < steps else ()
+
+    def save_if_due(self, state: State, history: History) -> None:
+        if not self.store:
+            return
+        if self.save_every is not None:
+            due = history.steps % self.save_every == 0
+        else:
+            due = time.perf_counter() - self.saved > max(SAVE_SECONDS, SAVE_SHARE * self.store.seconds)
+        if due:
+            self.store.save(state, history)
+            self.saved = time.perf_counter()
+
+    def finish(self, state: State, history: History, steps: int, fitted: Any) -> None:
+        """Save the end, and say how the run ended where that is not as planned."""
+        if self.store:
+            self.store.save(state, history)
+            history.to_json(self.store.folder.parent / "history.json")
+        if history.stopped == "diverged":
+            kept = f"kept in {self.store.folder}" if self.store else "in the error's .model"
+            raise DivergedError(
+                f"{self.fault}; the last good parameters are {kept}; {_CURE}", fitted, history
+            )
+        if history.stopped == "interrupted":
+            way = (
+                f"make the same call with run='{self.store.folder.parent}' to go on"
+                if self.store
+                else "the parameters so far are returned; pass run=<folder> to be able to go on later"
+            )
+            self.report.say(f"interrupted after step {history.steps} of {steps}; {way}")
+        elif history.cut and self.report.shown:
+            self.report.say(
+                f"note: the loss does not depend on {', '.join(history.cut)} (gradient exactly zero)"
+            )
+
+
+_CURE = "lower the learning rate, clip the gradient (optax.clip_by_global_norm) or narrow the bounds"
+
+
+def _fault(step: int, out: Report) -> str:
+    bad = [path for path, peak in out.peaks.items() if not np.isfinite(peak)]
+    if bad:
+        shown = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        return f"step {step}: loss {float(out.loss):g}, gradient not finite for {shown}"
+    if not np.isfinite(out.loss):
+        return f"step {step}: loss {float(out.loss):g}, while every gradient is finite"
+    return (
+        f"step {step}: loss {float(out.loss):g} and its gradient are finite, but the optimizer's step is not"
+    )
+
+
+def _resumed(
+    store: Checkpoints, state: State, history: History, resume: bool | None
+) -> tuple[State, History]:
+    if resume is False and store.latest is not None:
+        raise StoreError(
+            f"{store.folder} already holds checkpoints; choose another run folder or leave out resume=False"
+        )
+    if resume or store.latest is not None:
+        state, history = store.restore(state)
+        state = own(state)
+    return state, history
+
+
+def _settled(free: Free, model: M, state: State) -> M:
+    """Return the trained model on the default device, whatever devices the loss ran on."""
+    theta = {path: jnp.asarray(np.asarray(value)) for path, value in state.theta.items()}
+    return free.apply(model, theta)
+
+
+@final
+class _Interrupt:
+    """Turns the first Ctrl-C into a wish to stop; the second one raises as usual."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._previous: Any = signal.SIG_IGN
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.getsignal(signal.SIGINT)
+            if self._previous not in (signal.SIG_IGN, None):
+                signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._previous not in (signal.SIG_IGN, None):
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

@@ -26,6 +26,10 @@ class Carrier(eqx.Module):
         """Return values of presynaptic cells at the carriers."""
 
     @abstractmethod
+    def voltage(self, v: Float[Array, "site"]) -> dict[str, Float[Array, "carrier"]]:
+        """Return the postsynaptic voltage (mV) at the carriers by name; nothing where they have no one site."""
+
+    @abstractmethod
     def conductance(
         self, weight: Float[Array, "..."], signal: Float[Array, "carrier"]
     ) -> Float[Array, "site"]:
@@ -51,6 +55,9 @@ class PerCell(Carrier):
 
     def lifted(self, x: Float[Array, "pre"]) -> Float[Array, "carrier"]:
         return x
+
+    def voltage(self, v: Array) -> dict[str, Array]:
+        return {}
 
     def conductance(self, weight: Array, signal: Array) -> Array:
         return signal @ weight if self.graph is None else product(weight, signal, self.graph)
@@ -78,6 +85,9 @@ class PerEdge(Carrier):
     def lifted(self, x: Array) -> Float[Array, "carrier"]:
         """What arrives is by edge already where every edge has its delay."""
         return self.pre.take(x) if self.shared_delay else x
+
+    def voltage(self, v: Array) -> dict[str, Array]:
+        return {"v": self.post.take(v)}
 
     def conductance(self, weight: Array, signal: Array) -> Array:
         return self.post.spread(weight * signal)

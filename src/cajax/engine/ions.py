@@ -105,7 +105,8 @@ class _Step:
         among = self.states if self.frozen else {**self.states, ion.path: states}
         current = physics.carried(ion.species, self.v, self.gates, physics.readings(among))
         flux = ion.sites.take(current) * (-_FLUX / ion.valence)
-        change = ion.ion.rates(flux, ion.radius, states)
+        voltage = {"v": ion.sites.take(self.v)} if ion.ion.reads_voltage() else {}
+        change = ion.ion.rates(flux, ion.radius, states, **voltage)
         for name, g in ion.transport.items():
             whole = ion.sites.spread(states[name])
             out = ion.sites.take(matvec(physics.forest, jnp.zeros_like(self.v), g, whole) / self.volume)

@@ -79,7 +79,7 @@ class Spikes(Part):
         dtype = moment.v.dtype
         states = {
             k: jnp.broadcast_to(jnp.asarray(x, dtype), (self.carrier.size,))
-            for k, x in self.synapse.start().items()
+            for k, x in self.synapse.start(**self._voltage(moment.v)).items()
         }
         plastic = {} if self.learning is None else self.learning.start(dtype)
         return {
@@ -91,13 +91,26 @@ class Spikes(Part):
     def load(self, state: Any, moment: Moment, dt: Array) -> Load:
         """Let arrive what is due in this step, and return the mean current over it."""
         amount, lag = self.delays.arriving(state["queue"], dt)
-        states, signal = self._transmitted(state["states"], amount, lag, dt, moment.order)
+        voltage = self._voltage(moment.v)
+        states, signal = self._transmitted(state["states"], amount, lag, voltage, dt, moment.order)
         i, di = self.current(self.post.take(moment.v), signal, state["plastic"])
         working = {**state, "states": states, "arrived": (amount, lag)}
+        if voltage:
+            working["earlier"] = state["states"]
         return working, self.post.spread(i), self.post.spread(di)
 
+    def _voltage(self, v: Float[Array, "cv"]) -> dict[str, Array]:
+        """Return the postsynaptic voltage [carrier] by name where the synapse's states read it."""
+        return self.carrier.voltage(self.post.take(v)) if self.synapse.reads_voltage() else {}
+
     def _transmitted(
-        self, now: Mapping[str, Array], amount: Array, lag: Array, dt: Array, order: int
+        self,
+        now: Mapping[str, Array],
+        amount: Array,
+        lag: Array,
+        voltage: Mapping[str, Array],
+        dt: Array,
+        order: int,
     ) -> tuple[dict[str, Array], Array]:
         """Return the synaptic states at the end of the step, and the mean signal over it.
 
@@ -107,13 +120,13 @@ class Spikes(Part):
         a, at, synapse = self.carrier.lifted(amount), self.carrier.lifted(lag), self.synapse
         # To first order it is the signal at the start of both parts, which is NEURON's for a spike on the grid.
         middle = 0.5 if order == 2 else 0.0
-        early = synapse.release(**synapse.flow(middle * at, **now))
-        reached = synapse.flow(at, **now)
+        early = synapse.release(**synapse.flow(middle * at, **voltage, **now))
+        reached = synapse.flow(at, **voltage, **now)
         jumped = synapse.event(**reached)
         after = {k: x + a * (jumped[k] - x) if k in jumped else x for k, x in reached.items()}
-        late = synapse.release(**synapse.flow(middle * (dt - at), **after))
+        late = synapse.release(**synapse.flow(middle * (dt - at), **voltage, **after))
         share = at / dt
-        return synapse.flow(dt - at, **after), share * early + (1.0 - share) * late
+        return synapse.flow(dt - at, **voltage, **after), share * early + (1.0 - share) * late
 
     def current(
         self, v: Float[Array, "site"], signal: Array, plastic: Mapping[str, Array]
@@ -128,6 +141,12 @@ class Spikes(Part):
     def settle(self, state: Any, before: Moment, after: Moment, dt: Array) -> dict[str, dict[str, Array]]:
         """Return what is remembered one step later: new spikes on their way, synaptic states, plastic weights."""
         amount, lag = state["arrived"]
+        states = state["states"]
+        if "earlier" in state:
+            # The current took them at the voltage before; they go on at that of the step's end, or of its middle.
+            v = after.v if before.order == 1 else before.v + 0.5 * (after.v - before.v)
+            voltage = self._voltage(v)
+            states, _ = self._transmitted(state["earlier"], amount, lag, voltage, dt, before.order)
         count, age = self._fired(before, after, dt)
         plastic = state["plastic"]
         if self.learning is not None:
@@ -137,7 +156,7 @@ class Spikes(Part):
             plastic = self.learning.advanced(plastic, amount, lag, spikes, reward, dt)
         surrogate = self.projection.surrogate
         queue = pushed(state["queue"], self.delays, surrogate, dt, count, age)
-        return {"queue": queue, "states": state["states"], "plastic": plastic}
+        return {"queue": queue, "states": states, "plastic": plastic}
 
     def _fired(self, before: Moment, after: Moment, dt: Array) -> tuple[Array, Array]:
         """Return how many spikes each cell [pre] fires in the step, and their mean age (ms) at its end."""
@@ -161,7 +180,7 @@ class Spikes(Part):
 
     def observed(self) -> tuple[str, ...]:
         plastic = () if self.learning is None else self.learning.names
-        return (*self.synapse.start(), *plastic, "i", "g")
+        return (*self.synapse.states(), *plastic, "i", "g")
 
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
         """Return a synaptic state, a trace, the weights "w" (µS), or at the sites the current "i" (nA) or "g" (µS).

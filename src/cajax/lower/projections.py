@@ -102,7 +102,7 @@ class _Lowering:
         self.low.add(delay_path, delay, _DELAY)
         pre = None if self.pre_layout.virtual else self._detector(self.pre, self.pre_layout)
         plastic = self._plastic()
-        per_edge = edgewise or delay.ndim > 0
+        per_edge = edgewise or delay.ndim > 0 or synapse.reads_voltage()
         pairs = self._every_pair() if per_edge or plastic is not None else self.pairs
         return EventProjection(
             self._wires(number, pairs), synapse.plain(), fields, delay_path, pre, projection.surrogate,

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from ..base.errors import ParameterError
+from ..base.objects import optional
 from ..base.types import Array, Param
 from .base import Mechanism
 from .gating import trap
 from .kinetics import States
 from .params import param
+from .ports import VOLTAGE, asked
 
 FARADAY = 96485.33212  # C/mol, CODATA 2018, exact
 GAS = 8.314462618  # J/(mol K), CODATA 2018, exact
@@ -101,22 +103,30 @@ class Ion(Mechanism):
             )
         return nernst(inside, outside, valence, celsius)
 
-    def rates(self, flux: Array, radius: Array, states: States) -> States:
+    @optional
+    def rates(self, flux: Array, radius: Array, states: States, *args: Any, **voltage: Any) -> States:
         """Return d/dt of every state (mM/ms).
 
         `flux` is what the species' currents bring in per membrane area (mM · µm/ms: over a depth in µm it gives
-        mM/ms), `radius` that of the control volume (µm).
+        mM/ms), `radius` that of the control volume (µm). One defined as `rates(self, flux, radius, states, v)` is
+        given the membrane voltage too (mV, one value per control volume), for a pump or a buffer that depends on it.
         """
         return {}
+
+    @classmethod
+    def reads_voltage(cls) -> bool:
+        """Whether `rates` takes the membrane voltage `v`."""
+        return VOLTAGE in asked(cls.rates, 3)
 
     def check(self) -> None:
         """Raise `ParameterError` if `start`, `inside` and `rates` do not fit together. Nothing is computed."""
         name, x = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         states = dict.fromkeys(plain.start(), x)
         try:
             jax.eval_shape(lambda s: (plain.inside(**s), plain.outside(**s)), states)
-            rates = jax.eval_shape(lambda s, x: plain.rates(x, x, s), states, x)
+            voltage = {VOLTAGE: x} if self.reads_voltage() else {}
+            rates = jax.eval_shape(lambda s, x, v: plain.rates(x, x, s, **v), states, x, voltage)
         except TypeError as error:
             raise ParameterError(
                 f"{name} starts with states {', '.join(states) or 'none'}, but {error}"

@@ -4,6 +4,9 @@ import inspect
 import re
 from typing import Any
 
+VOLTAGE = "v"
+"""The argument that the membrane voltage (mV) is given to."""
+
 
 def asked(function: Any, skip: int) -> list[str]:
     """Return the names that a method takes by keyword after `self` and `skip` more."""

@@ -50,6 +50,7 @@ from .record.parse import Probe as Probe
 from .simulate import simulate as simulate
 from .solve import Checkpointed as Checkpointed
 from .solve import Direct as Direct
+from .solve import Truncated as Truncated
 from .train import Free as Free
 from .train import bounded as bounded
 from .train import check_gradient as check_gradient

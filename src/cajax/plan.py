@@ -18,8 +18,8 @@ from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
 from .simulate import simulate
-from .solve import Adjoint, Checkpointed, Direct
-from .solve.loop import COPIES, segments, stored
+from .solve import Adjoint, Checkpointed, Schedule
+from .solve.adjoint import COPIES
 from .solve.memory import free_memory
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Plan:
 
     Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states,
     `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
-    are those of `levels` nested levels, outermost first; levels 0 stores all that a step computes. `budget` is the
-    adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and `work_bytes` are
-    estimates from a timed run of a few steps, None without one.
+    are those of `levels` nested levels, outermost first; where all that a step computes is stored, levels is 0 and
+    `stored` None. `budget` is the adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and
+    `work_bytes` are estimates from a timed run of a few steps, None without one.
     """
 
     cvs: int
@@ -49,7 +49,7 @@ class Plan:
     batch: int
     levels: int
     segments: tuple[int, ...]
-    stored: int
+    stored: int | None
     state_bytes: int
     states_bytes: int | None
     record_bytes: int
@@ -107,7 +107,7 @@ class Plan:
         ]
 
     def _layout(self) -> str:
-        if self.levels == 0:
+        if self.stored is None:
             return "everything that every step computes is stored"
         if len(self.segments) == 1:
             return "all are stored"
@@ -142,7 +142,8 @@ def plan(
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1
     state_bytes, record_bytes = _size(shapes.state), batch * _size(shapes.records)
-    levels = adjoint.levels(n, batch * state_bytes, record_bytes)
+    schedule = adjoint.plan(n, batch * state_bytes, record_bytes)
+    stored = schedule.stored(n)
     found = Plan(
         cvs=model.structure.size,
         dtype=str(shapes.state.v.dtype),
@@ -150,37 +151,38 @@ def plan(
         dt=float(units.value(dt, "ms", "dt")),
         steps=n,
         batch=int(batch),
-        levels=levels,
-        segments=segments(n, levels),
-        stored=stored(n, levels),
+        levels=0 if stored is None else len(schedule.segments(n)),
+        segments=schedule.segments(n),
+        stored=stored,
         state_bytes=state_bytes,
-        states_bytes=batch * state_bytes * stored(n, levels) if levels else None,
+        states_bytes=None if stored is None else batch * state_bytes * stored,
         record_bytes=record_bytes,
-        budget=adjoint.budget() if isinstance(adjoint, Checkpointed) else None,
+        budget=adjoint.budget(),
         free_bytes=free_memory(),
     )
-    return _timed(found, model, tuple(inputs), run) if calibrate else found
+    return _timed(found, schedule, model, tuple(inputs), run) if calibrate else found
 
 
 @final
 @dataclass(frozen=True)
-class _Nested(Checkpointed):
-    """As many levels as the long run will have."""
+class _Planned(Adjoint):
+    """The schedule that the long run will have."""
 
-    depth: int = 1
+    schedule: Schedule
 
-    def levels(self, n: int, state_bytes: int, record_bytes: int = 0) -> int:
-        return self.depth
+    def plan(self, n: int, state_bytes: int, record_bytes: int = 0) -> Schedule:
+        return self.schedule
 
 
-def _timed(found: Plan, model: Model, inputs: tuple[Input, ...], run: Callable[..., Solution]) -> Plan:
+def _timed(
+    found: Plan, schedule: Schedule, model: Model, inputs: tuple[Input, ...], run: Callable[..., Solution]
+) -> Plan:
     """Return the plan with its estimates, from a run short enough to be quick and nested as the long one."""
     from rich.console import Console
 
     numbers = max(1, found.batch * found.state_bytes // np.dtype(found.dtype).itemsize)
     n = min(found.steps, max(_SHORTEST, min(_LONGEST, _NUMBERS // numbers)))
-    adjoint = _Nested(depth=found.levels) if found.levels else Direct()
-    short = partial(run, t1=n * found.dt, dt=found.dt, adjoint=adjoint)
+    short = partial(run, t1=n * found.dt, dt=found.dt, adjoint=_Planned(schedule))
     first = short(model, inputs=(), t1=found.dt).state
     lanes = jax.tree.map(
         lambda x: jnp.broadcast_to(x, (found.batch, *x.shape)),
@@ -204,12 +206,11 @@ def _timed(found: Plan, model: Model, inputs: tuple[Input, ...], run: Callable[.
         forward, _, _ = _measure(loss, arguments)
         gradient, compiling, temporary = _measure(jax.grad(loss), arguments)
     scale = found.steps / n
-    if temporary is not None and found.levels == 0:
+    stored = schedule.stored(n)
+    if temporary is not None and stored is None:
         found = replace(found, states_bytes=round(scale * temporary), work_bytes=0)
-    elif temporary is not None:
-        known = (
-            found.batch * found.state_bytes * stored(n, found.levels) + COPIES * found.record_bytes / scale
-        )
+    elif temporary is not None and stored is not None:
+        known = found.batch * found.state_bytes * stored + COPIES * found.record_bytes / scale
         found = replace(found, work_bytes=max(0, round(temporary - known)))
     return replace(
         found, forward_seconds=scale * forward, gradient_seconds=scale * gradient, compile_seconds=compiling

@@ -25,7 +25,7 @@ from .model.structure import Structure
 from .record.observers import Observers, Recordings
 from .record.parse import parse
 from .record.quantities import Voltage
-from .solve import Adjoint, Checkpointed, loop
+from .solve import Adjoint, Checkpointed, Schedule
 
 
 def _number_of_steps(t1: Any, dt: Any) -> int:
@@ -64,7 +64,7 @@ def _check_targets(structure: Structure, inputs: Sequence[Input]) -> None:
             source.check_cells(structure.layout(source.at).size)
 
 
-@partial(jax.jit, static_argnames=("record", "method", "n", "levels"))
+@partial(jax.jit, static_argnames=("record", "method", "n", "schedule"))
 def _run(
     model: Model,
     inputs: tuple[Input, ...],
@@ -74,7 +74,7 @@ def _run(
     record: Recordings,
     method: Method,
     n: int,
-    levels: int,
+    schedule: Schedule,
 ) -> Solution:
     metered = any(x.metered for _, x in record)
     step, physics, first = _start(model, inputs, state, dt, method, metered)
@@ -82,7 +82,7 @@ def _run(
     first = jax.lax.optimization_barrier(first)
     observers = Observers(model.structure, physics, method, record)
     last, records = observers.along(
-        step, first, n, lambda body, carry, count: loop(body, carry, count, levels)
+        lambda now: step(schedule.passed(now, now.n - first.n)), first, n, schedule.run
     )
     ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
     thinned = tuple((name, x.every) for name, x in record if x.every > 1)
@@ -175,8 +175,8 @@ def simulate(
     _check_state(state, first)
     _check_delays(model, dt)
     batch = batch_size(model, inputs, state)
-    levels = adjoint.levels(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
-    run = partial(_run, model, inputs, record=recordings, method=method, levels=levels)
+    schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
+    run = partial(_run, model, inputs, record=recordings, method=method, schedule=schedule)
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
         raise _diagnosis(

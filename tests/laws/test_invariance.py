@@ -13,6 +13,7 @@ import pytest
 import cajax as cx
 from cajax.mech import HH, Graded, Kd, Leak, Na
 from cajax.simulate import _run
+from cajax.solve import Nested
 
 from .random_models import random_cell, random_network
 
@@ -64,7 +65,7 @@ def test_storage_of_the_reverse_pass_changes_nothing() -> None:
     def loss(params: dict[str, jax.Array], layout: Any) -> jax.Array:
         return jnp.mean((run(spiking().replace(params), 0.5, adjoint=layout)["v"] / 50) ** 2)
 
-    assert [layout.levels(32, 100) for layout in LAYOUTS] == [0, 1, 3]
+    assert [layout.plan(32, 100) for layout in LAYOUTS] == [Nested(0), Nested(1), Nested(3)]
     runs = [run(spiking(), 0.5, adjoint=layout) for layout in LAYOUTS]
     assert same(runs[0], runs[1])
     np.testing.assert_allclose(runs[2]["v"], runs[0]["v"], rtol=LAST_BITS)

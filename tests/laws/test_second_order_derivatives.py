@@ -10,6 +10,7 @@ import pytest
 
 import cajax as cx
 from cajax.mech import HH, Graded, Leak
+from cajax.solve import Adjoint, Nested
 
 Params = dict[str, jax.Array]
 Loss = Callable[[Params], jax.Array]
@@ -20,7 +21,7 @@ ADJOINTS = {
 }
 
 
-def cell(adjoint: cx.Checkpointed | cx.Direct) -> tuple[Callable[[Params], jax.Array], Params]:
+def cell(adjoint: Adjoint) -> tuple[Callable[[Params], jax.Array], Params]:
     """The voltage [time] of a soma with HH and a dendrite, driven into a spike."""
     shape = cx.ball_and_stick()
     model = cx.Cell(shape, v0=-65.0).paint("soma", hh=HH()).paint("all", leak=Leak(e=-65.0))
@@ -36,7 +37,7 @@ def cell(adjoint: cx.Checkpointed | cx.Direct) -> tuple[Callable[[Params], jax.A
     return run, start | {"amp": jnp.asarray(0.9), "delay": jnp.asarray(0.312)}
 
 
-def network(adjoint: cx.Checkpointed | cx.Direct) -> tuple[Callable[[Params], jax.Array], Params]:
+def network(adjoint: Adjoint) -> tuple[Callable[[Params], jax.Array], Params]:
     """The voltages [time, cell] of two HH cells that excite three others."""
     point = cx.Cell(cx.cylinder(20.0, 10.0), v0=-65.0).paint("all", hh=HH())
     weight = np.random.default_rng(0).uniform(2e-3, 1e-2, (2, 3))
@@ -87,7 +88,7 @@ def close(found: Params, expected: Params, rtol: float, what: str) -> None:
 
 
 def test_the_adjoints_are_what_they_are_called() -> None:
-    assert [a.levels(80, 90) for a in ADJOINTS.values()] == [0, 1, 3]
+    assert [a.plan(80, 90) for a in ADJOINTS.values()] == [Nested(0), Nested(1), Nested(3)]
 
 
 def products(loss: Loss, along: Params) -> dict[str, Callable[[Params], Params]]:

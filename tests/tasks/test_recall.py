@@ -40,6 +40,51 @@ def gradient(model):
     return jax.jit(jax.value_and_grad(loss, has_aux=True))(free.init(model), TINY.trials(stage, 0))
 
 
+def by_parts(model, inputs, stage, record):
+    """`Recall.run` as it was before there was `Truncated`: a scan over parts, voltages and gates cut between them."""
+
+    def part(state, start):
+        clamps = [cx.IClamp("cues", delay=start, dur=TINY.cue, amp=TINY.drive * inputs["cue"])]
+        return cx.simulate(model, TINY.reach, TINY.dt, clamps, record=record, state=state)
+
+    def more(carry, _):
+        state, start = carry
+        gates = jax.lax.stop_gradient(state.parts["membranes"])
+        state = dataclasses.replace(
+            state, v=jax.lax.stop_gradient(state.v), parts={**state.parts, "membranes": gates}
+        )
+        sol = part(state, start)
+        return (sol.state, start), jax.tree.map(lambda x: x[1:], (sol.ts, sol.records))
+
+    start = jnp.asarray(TINY.onset)
+    first = part(None, start)
+    count = round(stage.t1 / TINY.reach) - 1
+    (last, _), rest = jax.lax.scan(more, (first.state, start), None, count)
+    ts, records = jax.tree.map(
+        lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), (first.ts, first.records), rest
+    )
+    return cx.Solution(ts, records, last, jnp.isfinite(last.v).all())
+
+
+def test_gradients_are_those_of_parts_simulated_one_by_one(model):
+    stage, record = TINY.stages()[0], {"readouts": "readouts", "pyramids": "pyramids"}
+    inputs = jax.tree.map(lambda x: x[0], TINY.trials(stage, 0).inputs)
+
+    def loss(params, run):
+        sol = run(model.replace(params), inputs, stage, record)
+        return jnp.mean(TINY.recalled(sol, inputs) ** 2) + jnp.mean((sol["pyramids"] / 70.0) ** 2)
+
+    (new, found), (old, exact) = (
+        jax.jit(jax.value_and_grad(partial(loss, run=run)))(model.params) for run in (TINY.run, by_parts)
+    )
+    np.testing.assert_allclose(new, old, rtol=1e-12)
+    assert stage.t1 > 2 * TINY.reach
+    for name, value in exact.items():
+        np.testing.assert_allclose(
+            found[name], value, rtol=1e-9, atol=1e-12 * np.abs(value).max(), err_msg=name
+        )
+
+
 def test_words_are_half_ones_and_far_apart():
     words = codes(24, 16, rng(0))
     apart = np.abs(words[:, None] - words[None]).sum(-1) + 99 * np.eye(24)

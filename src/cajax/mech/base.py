@@ -153,7 +153,7 @@ class Channel(Mechanism):
         Nothing is computed.
         """
         name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         gates_read = tuple(asked(type(self).gates, 1))
         for reading in gates_read:
             if not is_reading(reading):
@@ -170,13 +170,13 @@ class Channel(Mechanism):
                     f"{name}.current has shape {shape} at a voltage of shape {v.shape}; keep that"
                 )
         parts = jax.eval_shape(lambda v, g: plain.parts(v, **g), v, given)
-        ions, recorded = (tuple(name for name in found if name) for found in (carriers, parts))
-        return Outline(tuple(states), gates_read, readings, ions, recorded, instant)
+        carried, recorded = (tuple(x for x in by_name if x) for by_name in (carriers, parts))
+        return Outline(tuple(states), gates_read, readings, carried, recorded, instant)
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""
         outline = self.outline()
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         _check_steps(f"{type(self).__name__}.gates", plain.gates, outline.gates_read)
 
 
@@ -198,7 +198,7 @@ class Synapse(Mechanism):
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `release` do not fit together. Nothing is computed."""
         name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         states, needed, _ = _examined(plain.gates, v, (), f"{name}.gates")
         if readings := _match(f"{name}.gates", f"{name}.release", type(self).release, states, needed, 0):
             raise ParameterError(

@@ -71,7 +71,7 @@ class EventSynapse(Mechanism):
     def check(self) -> None:
         """Raise `ParameterError` if the methods do not fit together. Nothing is computed."""
         name, x = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         voltage = {VOLTAGE: x} if self.reads_voltage() else {}
         try:
             states = jax.eval_shape(lambda v: dict(plain.start(**v)), voltage)

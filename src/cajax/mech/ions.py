@@ -121,7 +121,7 @@ class Ion(Mechanism):
     def check(self) -> None:
         """Raise `ParameterError` if `start`, `inside` and `rates` do not fit together. Nothing is computed."""
         name, x = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
-        plain = self.with_params({spec.name: spec.default for spec in self.specs()})
+        plain = self.plain()
         states = dict.fromkeys(plain.start(), x)
         try:
             jax.eval_shape(lambda s: (plain.inside(**s), plain.outside(**s)), states)

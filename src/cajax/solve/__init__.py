@@ -1,12 +1,14 @@
 """Linear algebra: trees of control volumes and the direct, differentiable solve on them; knows no neurons."""
 
+from .adjoint import Adjoint as Adjoint
+from .adjoint import Checkpointed as Checkpointed
+from .adjoint import Direct as Direct
+from .adjoint import Nested as Nested
+from .adjoint import Schedule as Schedule
 from .due import due as due
 from .linear import BACKENDS as BACKENDS
 from .linear import matvec as matvec
 from .linear import solve as solve
-from .loop import Adjoint as Adjoint
-from .loop import Checkpointed as Checkpointed
-from .loop import Direct as Direct
 from .loop import loop as loop
 from .sites import Index as Index
 from .sites import spread as spread
@@ -20,3 +22,4 @@ from .tree import cv_slices as cv_slices
 from .tree import edge_slices as edge_slices
 from .tree import n_edges as n_edges
 from .tree import n_entries as n_entries
+from .truncated import Truncated as Truncated

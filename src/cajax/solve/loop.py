@@ -1,68 +1,14 @@
-"""The time loop and its reverse pass: only states are stored, every step is computed again on the way back."""
+"""The time loop with nested segments: only states are stored, every step is computed again on the way back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ..base.errors import ParameterError
-from .memory import free_memory
-
 Step = Callable[[Any], tuple[Any, Any]]
-
-DEEPEST = 8
-"""More levels than this are never nested."""
-COPIES = 2
-"""A gradient holds a recording and its cotangent."""
-_SMALL = 2**26  # bytes that are taken without asking how many are free
-
-
-@dataclass(frozen=True)
-class Direct:
-    """Let JAX store what it wants: quickest to compile, but memory grows with every intermediate of every step."""
-
-    def levels(self, n: int, state_bytes: int, record_bytes: int = 0) -> int:
-        return 0
-
-
-@dataclass(frozen=True)
-class Checkpointed:
-    """Store states only, within a budget of `memory` bytes (default: a quarter of what is free), and recompute steps.
-
-    When n states do not fit, the run is split into segments whose inner states are recomputed from their first one;
-    each further level of nesting costs one more forward pass and divides the exponent of the memory:
-    k levels need about k · n^(1/k) states (Griewank & Walther 2000). Recordings and their cotangents are in the
-    budget too, but cannot be stored more thinly: nesting stops where the states are small beside them.
-    """
-
-    memory: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.memory is not None and not (isinstance(self.memory, int | float) and self.memory > 0):
-            raise ParameterError(f"Checkpointed(memory={self.memory!r}) needs a positive number of bytes")
-
-    def levels(self, n: int, state_bytes: int, record_bytes: int = 0) -> int:
-        """Return how deeply `n` steps are nested so that the gradient fits the budget.
-
-        `state_bytes`: one state, `record_bytes`: all recordings over all steps; of the whole batch.
-        """
-        recordings = COPIES * record_bytes
-        if self.memory is None and n * state_bytes + recordings <= _SMALL:
-            return 1
-        room = max(self.budget() - recordings, recordings / 4)
-        choices = range(1, DEEPEST + 1)
-        fitting = (k for k in choices if stored(n, k) * state_bytes <= room)
-        return next(fitting, None) or min(choices, key=lambda k: stored(n, k))
-
-    def budget(self) -> float:
-        """Return the bytes that a gradient may take: `memory`, or a quarter of what is free now."""
-        return free_memory() / 4 if self.memory is None else self.memory
-
-
-Adjoint = Direct | Checkpointed
+"""From a carry to the next carry and what the step puts out."""
 
 
 @lru_cache(maxsize=1024)

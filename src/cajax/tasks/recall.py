@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +19,7 @@ from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
 from ..network import Network, edges
 from ..simulate import Solution, simulate
+from ..solve import Truncated
 from ..train import accuracy, annealed_adam, bounded, by_glob, positive, reached, scale_by_norm_power
 from .shapes import point_of, three_compartments
 from .task import Batch, Stage, Task, rng
@@ -244,28 +244,12 @@ class Recall(Task):
         Through spikes they grow from part to part: by four orders of magnitude over a delay. What cells remember for
         longer than their membranes do is in the slow synapses, whose gradient is whole.
         """
-
-        def part(state: Any, start: Array) -> Solution:
-            clamps: list[Any] = [IClamp("cues", delay=start, dur=self.cue, amp=self.drive * inputs["cue"])]
-            if "noise" in inputs:
-                clamps.append(Current("pyramids", inputs["noise"], SAMPLE))
-            return simulate(model, self.reach, self.dt, clamps, record=record, state=state)
-
-        def more(carry: Any, _: None) -> tuple[Any, Any]:
-            state, start = carry
-            cut = jax.lax.stop_gradient((state.v, state.gates))
-            sol = part(eqx.tree_at(lambda s: (s.v, s.gates), state, cut), start)
-            return (sol.state, start), jax.tree.map(lambda x: x[1:], (sol.ts, sol.records))
-
-        start = jnp.asarray(self.onset)
-        first = part(None, start)
-        (last, _), rest = jax.lax.scan(more, (first.state, start), None, round(stage.t1 / self.reach) - 1)
-
-        def joined(a: Array, b: Array) -> Array:
-            return jnp.concatenate([a, b.reshape(-1, *b.shape[2:])])
-
-        ts, records = jax.tree.map(joined, (first.ts, first.records), rest)
-        return Solution(ts, records, last, jnp.isfinite(last.v).all())
+        clamps: list[Any] = [IClamp("cues", delay=self.onset, dur=self.cue, amp=self.drive * inputs["cue"])]
+        if "noise" in inputs:
+            clamps.append(Current("pyramids", inputs["noise"], SAMPLE))
+        synapses = tuple(projection.wires.path for projection in model.structure.graded)
+        cut = Truncated(round(self.reach / self.dt), keep=synapses)
+        return simulate(model, stage.t1, self.dt, clamps, record=record, adjoint=cut)
 
     @property
     def readout(self) -> Mapping[str, Any]:

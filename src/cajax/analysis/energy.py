@@ -91,7 +91,7 @@ def recordings(structure: Structure, population: str) -> dict[str, Any]:
             record |= {f"{m.path}.{state}": ChannelState(at, m.name, state) for state in m.outline.states}
     for p in projections(structure, population):
         path = p.wires.path
-        record |= {f"{path}.{what}": Signal(path, what) for what in ("i", "g")}
+        record |= {f"{path}.{what}": Signal(path, what) for what in ("current", "conductance")}
     return record
 
 
@@ -150,6 +150,7 @@ def _channel_flows(
     """Return the current of a channel, or one per part; `v` [time, site] mV, `order` of the recordings' sites."""
     channel: Any = membrane.channel
     parts, states, none = m.outline.parts, m.outline.states, jnp.zeros(())
+    scale = membrane.scale[None]
     kind = "channel" if states else "leak"
 
     def recorded(what: str) -> Array:
@@ -159,14 +160,15 @@ def _channel_flows(
     def flow(i: Array, ion: str) -> Flow:
         return Flow(kind, m.index, i, i if ion == "na" else none, i if ion == "ca" else none)
 
-    currents = {part: recorded(f"i{part}") * membrane.scale for part in parts}
+    currents = {part: recorded(f"i{part}") * scale for part in parts}
     found = {f"{m.name}.{part}": flow(i, part) for part, i in currents.items()}
     if "l" in parts:
         closed = dict.fromkeys(states, none)
-        as_sodium = channel.with_params({"el": SODIUM}).parts(v, **closed)["l"] * membrane.scale
+        salted = channel.with_params({"el": SODIUM})
+        as_sodium = jax.vmap(lambda v: salted.parts(v, **closed)["l"])(v) * scale
         sodium, calcium = _mixture(channel.el, currents["l"], as_sodium)
         return {**found, f"{m.name}.l": Flow("leak", m.index, currents["l"], sodium, calcium)}
-    whole = recorded("i") * membrane.scale
+    whole = recorded("i") * scale
     if len(parts) == 1:
         return {m.name: flow(whole, parts[0])}
     if parts:
@@ -174,7 +176,8 @@ def _channel_flows(
     if not _is_mixed(m):
         return {m.name: Flow(kind, m.index, whole, None, None)}
     now = {k: recorded(k) for k in states}
-    as_sodium = sum(channel.with_params({"e": SODIUM}).carried(v, **now).values()) * membrane.scale
+    salted = channel.with_params({"e": SODIUM})
+    as_sodium = jax.vmap(lambda v, now: sum(salted.carried(v, **now).values()))(v, now) * scale
     return {m.name: Flow(kind, m.index, whole, *_mixture(channel.e, whole, as_sodium))}
 
 
@@ -183,6 +186,7 @@ def _mixture(e: Any, current: Array, as_sodium: Array) -> tuple[Array, Array]:
 
     `as_sodium`: the current that the same conductance would pass if it reversed where sodium does.
     """
+    e = jnp.broadcast_to(e, current.shape[1:])[None]
     share = jnp.clip((e - POTASSIUM) / (SODIUM - POTASSIUM), 0.0, 1.0)
     sodium = jnp.where(share < 1.0, share * as_sodium, jnp.where(e < CALCIUM_ABOVE, current, 0.0))
     return sodium, jnp.where(e < CALCIUM_ABOVE, 0.0, current)
@@ -190,13 +194,14 @@ def _mixture(e: Any, current: Array, as_sodium: Array) -> tuple[Array, Array]:
 
 def _synaptic_flow(synapse: Any, wires: Wires, solution: Solution, v: Array) -> Flow:
     """Return the current of a projection; `v` [time, site] mV."""
-    current, g = solution[f"{wires.path}.i"], solution[f"{wires.path}.g"]
+    current, g = solution[f"{wires.path}.current"], solution[f"{wires.path}.conductance"]
     if "e" not in synapse.params():
         return Flow("synapse", wires.post, current, None, None, g)
     # Where every connection has parameters of its own, a current with their mean stands for a site's.
     synapse = synapse.with_params({k: jnp.mean(x) for k, x in synapse.params().items()})
     e = synapse.params()["e"]
-    sodium, _ = _mixture(e, current, synapse.with_params({"e": SODIUM}).current(v, g))
+    salted = synapse.with_params({"e": SODIUM})
+    sodium, _ = _mixture(e, current, jax.vmap(salted.current)(v, g))
     none = jnp.zeros(())
     return Flow("synapse", wires.post, current, jnp.where(e > CHLORIDE_BELOW, sodium, 0.0), none, g)
 

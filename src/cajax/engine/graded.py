@@ -72,13 +72,13 @@ class Graded(Part):
 
     def observed(self) -> tuple[str, ...]:
         shapes = jax.eval_shape(lambda: initial_states(self.synapse.gates(jnp.zeros(1))))
-        return (*shapes, "i", "g")
+        return (*shapes, "current", "conductance")
 
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
-        """Return a signal [pre], or at the postsynaptic sites the current "i" (nA) or the conductance "g" (µS)."""
+        """Return a signal [pre], or at the postsynaptic sites its "current" (nA) or "conductance" (µS)."""
         checked(what, self.observed(), "projection")
         if what in state:
             return state[what]
-        if what == "g":
+        if what == "conductance":
             return self.conductance(self.synapse.release(**state))
         return self.current(self.post.take(moment.v), state)[0]

@@ -41,9 +41,9 @@ class Junctions(Part):
         return (self.link,)
 
     def observed(self) -> tuple[str, ...]:
-        return ("i",)
+        return ("current",)
 
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
-        """Return the current "i" (nA) [edge] from the presynaptic to the postsynaptic side."""
+        """Return the "current" (nA) [edge] from the presynaptic to the postsynaptic side."""
         checked(what, self.observed(), "gap junctions")
         return self.link.g * (self.link.a.take(moment.v) - self.link.b.take(moment.v))

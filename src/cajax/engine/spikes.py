@@ -180,10 +180,10 @@ class Spikes(Part):
 
     def observed(self) -> tuple[str, ...]:
         plastic = () if self.learning is None else self.learning.names
-        return (*self.synapse.states(), *plastic, "i", "g")
+        return (*self.synapse.states(), *plastic, "current", "conductance")
 
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
-        """Return a synaptic state, a trace, the weights "w" (µS), or at the sites the current "i" (nA) or "g" (µS).
+        """Return a synaptic state, a trace, the weights "w" (µS), at the sites "current" (nA) or "conductance" (µS).
 
         What belongs to edges has the order and the shape of the weights as they were connected.
         """
@@ -194,7 +194,7 @@ class Spikes(Part):
             value = state["plastic"][what]
             return self._as_written(self.weight * value if what == "w" else value)
         signal = self.synapse.release(**state["states"])
-        if what == "g":
+        if what == "conductance":
             return self.carrier.conductance(self.present_weight(state["plastic"]), signal)
         return self.current(self.post.take(moment.v), signal, state["plastic"])[0]
 

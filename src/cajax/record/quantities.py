@@ -99,7 +99,11 @@ class Concentration(Recordable):
 @final
 @dataclass(frozen=True)
 class Signal(Recordable):
-    """A quantity of a projection ("pre->post.name"): a signal [pre], a state, a trace or "w" µS, "i" nA, "g" µS."""
+    """A quantity of a projection ("pre->post.name").
+
+    `what` is a signal [pre], a synaptic state, a trace, the weights "w" (µS), or at the postsynaptic sites "current"
+    (nA) or "conductance" (µS).
+    """
 
     projection: str
     what: str

@@ -5,8 +5,8 @@ from .adjoint import Checkpointed as Checkpointed
 from .adjoint import Direct as Direct
 from .adjoint import Nested as Nested
 from .adjoint import Schedule as Schedule
+from .backend import BACKENDS as BACKENDS
 from .due import due as due
-from .linear import BACKENDS as BACKENDS
 from .linear import matvec as matvec
 from .linear import solve as solve
 from .loop import loop as loop

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..base.types import Array, Float, Int
 from . import native
-from .linear import chosen_backend
+from .backend import chosen_backend, run_on
 
 
 def due(
@@ -24,9 +24,9 @@ def due(
 ) -> tuple[Int[Array, " edge"], Int[Array, " edge"]]:
     """Return, per edge, the slots of its cell `pre` whose age reaches the delay within the next `dt`; −1 for none.
 
-    A slot is due when delay − age < dt and was not when its age was `before`; slots that are not `held` are empty. Two
-    at most are told: the first and the last. There is nothing to differentiate; the times themselves can be read at the
-    slots. `backend` as in `cajax.solve.solve`.
+    A slot is due when delay − age < dt and was not when its age was `before`; slots that are not `held` are empty. At
+    most two are returned: the first and the last. There is nothing to differentiate; the times themselves can be read
+    at the slots. `backend` as in `cajax.solve.solve`.
     """
     age = jnp.asarray(age)
     operands = (age, before, delay, jnp.asarray(dt, age.dtype))
@@ -40,9 +40,7 @@ def due(
     def plain(age: Array, before: Array, held: Array, delay: Array, dt: Array) -> tuple[Array, Array]:
         return _plain(age, before, held, delay, dt, pre)
 
-    if chosen is None:
-        return jax.lax.platform_dependent(age, before, held, delay, dt, cpu=compiled, default=plain)
-    return (compiled if chosen == "native" else plain)(age, before, held, delay, dt)
+    return run_on(chosen, compiled, plain, age, before, held, delay, dt)
 
 
 def _plain(

@@ -1,7 +1,6 @@
 """The differentiable solve: one linear operator, and its solve on the best backend as its own derivative."""
 
-import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -10,13 +9,11 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from ..base.errors import CajaxError, ParameterError, unknown
+from ..base.errors import ParameterError
 from ..base.types import Array, Float
 from . import native, sweep
+from .backend import chosen_backend, run_on
 from .tree import Forest, as_forest, cv_slices, n_edges, n_entries
-
-BACKENDS = ("native", "jax")
-BACKEND_VARIABLE = "CAJAX_SOLVE"
 
 _swept = jax.jit(sweep.solve, static_argnums=0)  # traced once per forest, however often it is called
 
@@ -43,17 +40,7 @@ def solve(
     chosen = chosen_backend(backend, b.dtype)
 
     def inverse(_: object, rhs: Array) -> Array:
-        if chosen == "native":
-            return native.solve(forest, a, g, rhs)
-        if chosen == "jax":
-            return _swept(forest, a, g, rhs)
-        return lax.platform_dependent(
-            a,
-            g,
-            rhs,
-            cpu=lambda a, g, rhs: native.solve(forest, a, g, rhs),
-            default=lambda a, g, rhs: _swept(forest, a, g, rhs),
-        )
+        return run_on(chosen, partial(native.solve, forest), partial(_swept, forest), a, g, rhs)
 
     return lax.custom_linear_solve(lambda x: matvec(forest, a, g, x), b, inverse, symmetric=True)
 
@@ -134,19 +121,3 @@ def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array
             )
         operands.append(jnp.asarray(value, dtype))
     return operands[0], operands[1], operands[2]
-
-
-def chosen_backend(backend: str | None, dtype: np.dtype) -> str | None:
-    """Return the backend that a call shall use: a name, or None for native on the CPU and JAX elsewhere."""
-    name = backend or os.environ.get(BACKEND_VARIABLE) or None
-    if name is not None and name not in BACKENDS:
-        raise unknown("solve backend", name, BACKENDS, "" if backend else f"the variable {BACKEND_VARIABLE}")
-    if name == "native":
-        if not native.supports(dtype):
-            raise ParameterError(f"solve: the native backend has no {dtype}; use float32 or float64")
-        if not native.available():
-            raise CajaxError(f"solve: the native backend is missing; {native.CURE}")
-        return name
-    if name == "jax" or not native.supports(dtype) or not native.available():
-        return "jax"
-    return None

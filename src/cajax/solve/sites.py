@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..base.types import Array, Float
 from . import native
+from .backend import chosen_backend, run_on
 
 
 class Index:
@@ -39,25 +40,30 @@ class Index:
         return slice(start, stop) if np.array_equal(self.entries, np.arange(start, stop)) else None
 
 
-def take(x: Float[Array, " cv"], index: Index) -> Float[Array, " site"]:
-    """Return the entries of `x` at `index`."""
-    return _take.bind(x, index=index)
+def take(x: Float[Array, " cv"], index: Index, *, backend: str | None = None) -> Float[Array, " site"]:
+    """Return the entries of `x` at `index`. `backend`, of the transpose, as in `cajax.solve.solve`."""
+    return _take.bind(x, index=index, backend=_chosen(x, backend))
 
 
-def spread(x: Float[Array, " site"], index: Index) -> Float[Array, " cv"]:
-    """Return zeros `[index.size]` with `x` added at `index`; entries named twice add up."""
-    return _spread.bind(x, index=index)
+def spread(x: Float[Array, " site"], index: Index, *, backend: str | None = None) -> Float[Array, " cv"]:
+    """Return zeros `[index.size]` with `x` added at `index`; entries named twice add up. `backend` likewise."""
+    return _spread.bind(x, index=index, backend=_chosen(x, backend))
+
+
+def _chosen(x: Array, backend: str | None) -> str | None:
+    # Whole numbers are counted, not computed with: they need no kernel, whoever asked for one.
+    return chosen_backend(backend, x.dtype) if native.supports(x.dtype) else "jax"
 
 
 _take, _spread = Primitive("cajax_take"), Primitive("cajax_spread")
 
 
-def _taken(x: Array, *, index: Index) -> Array:
+def _taken(x: Array, *, index: Index, backend: str | None) -> Array:
     span = index.span
     return x[..., index.entries] if span is None else x[..., span]
 
 
-def _spreaded(x: Array, *, index: Index) -> Array:
+def _spreaded(x: Array, *, index: Index, backend: str | None) -> Array:
     entries: NDArray[np.int32] = index.entries
 
     def plain(x: Array) -> Array:
@@ -66,21 +72,21 @@ def _spreaded(x: Array, *, index: Index) -> Array:
     if len(entries) == 1:
         # A mask vectorises and fuses, so a single site costs next to nothing.
         return jax.numpy.where(np.arange(index.size) == entries[0], x, 0)
-    if not native.supports(x.dtype) or not native.available():
-        return plain(x)
-    return jax.lax.platform_dependent(x, cpu=lambda x: native.spread(x, entries, index.size), default=plain)
+    return run_on(backend, lambda x: native.spread(x, entries, index.size), plain, x)
 
 
 def _define(primitive: Primitive, rule: Any, transpose: Primitive, length: Any) -> None:
-    primitive.def_impl(jax.jit(rule, static_argnames="index"))
+    primitive.def_impl(jax.jit(rule, static_argnames=("index", "backend")))
     primitive.def_abstract_eval(
-        lambda x, *, index: jax.core.ShapedArray((*x.shape[:-1], length(index)), x.dtype)  # pyright: ignore
+        lambda x, *, index, backend: jax.core.ShapedArray((*x.shape[:-1], length(index)), x.dtype)  # pyright: ignore
     )
     mlir.register_lowering(primitive, mlir.lower_fun(rule, multiple_results=False))
-    ad.deflinear2(primitive, lambda ct, x, *, index: [transpose.bind(ct, index=index)])
+    ad.deflinear2(
+        primitive, lambda ct, x, *, index, backend: [transpose.bind(ct, index=index, backend=backend)]
+    )
 
-    def batch(args: Any, dims: Any, *, index: Index) -> Any:
-        return primitive.bind(jax.numpy.moveaxis(args[0], dims[0], 0), index=index), 0
+    def batch(args: Any, dims: Any, **static: Any) -> Any:
+        return primitive.bind(jax.numpy.moveaxis(args[0], dims[0], 0), **static), 0
 
     batching.primitive_batchers[primitive] = batch
 

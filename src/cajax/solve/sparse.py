@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..base.errors import ParameterError
 from ..base.types import Array, Float
 from . import native
-from .linear import chosen_backend
+from .backend import chosen_backend, run_on
 
 EDGE, PRE, SITE = 0, 1, 2  # the operands w, s and c of the form
 
@@ -147,9 +147,7 @@ def _rule(x: Array, y: Array, *, out: int, lead: tuple[int, ...], graph: Graph, 
     def plain(x: Array, y: Array) -> Array:
         return _plain(x, y, out=out, lead=lead, graph=graph)
 
-    if backend is None:
-        return jax.lax.platform_dependent(x, y, cpu=compiled, default=plain)
-    return compiled(x, y) if backend == "native" else plain(x, y)
+    return run_on(backend, compiled, plain, x, y)
 
 
 def _transposed(by: int) -> Any:

@@ -1,12 +1,13 @@
 """Reading run folders: what state a run is in, and what is said of damaged parts."""
 
 import os
+import shutil
 
 import pytest
 
 from cajax.report import read_run
 from cajax.report.folder import number
-from cajax.train import History, write_json
+from cajax.train import History, read_json, write_json
 
 from ..helpers import raises
 from .lines import Lines, begin, finish
@@ -59,6 +60,15 @@ def test_what_is_no_run_is_refused(tmp_path):
     raises(lambda: read_run(tmp_path / "absent"), "is not a run folder")
     write_json(tmp_path / "run.json", {"settings": 3})
     raises(lambda: read_run(tmp_path), "not the record of a run")
+
+
+def test_a_folder_from_before_scores_were_recorded_is_read(tmp_path, run):
+    shutil.copytree(run, tmp_path / "old")
+    record = read_json(tmp_path / "old" / "run.json")
+    del record["score"]
+    write_json(tmp_path / "old" / "run.json", record)
+    old = read_run(tmp_path / "old")
+    assert old.figure == read_run(run).figure and old.headline.name == "accuracy" and not old.plain
 
 
 def test_numbers_are_finite_numbers():

@@ -18,7 +18,7 @@ from .figure import Figure
 class Judged:
     """The trials of a test in words, for pictures of them.
 
-    `kind` [trial] numbers `kinds`, by which trials are compared, all of them of one sort (`asked`: "to answer").
+    `kind` [trial] numbers `kinds`, by which trials are compared; `asked` says what kinds are ("to answer"), or nothing.
     `good` [trial]: whether the output is what it should be. `given` [trial]: the output in a word, "" where unknown;
     `said` [trial]: the same in a sentence.
     """
@@ -28,7 +28,7 @@ class Judged:
     good: np.ndarray
     given: tuple[str, ...]
     said: tuple[str, ...]
-    asked: str = "trial"
+    asked: str = ""
 
 
 @final
@@ -92,7 +92,7 @@ class Score(ABC):
             for k in range(count)
         ]
         said = tuple(f"{self.headline.name.capitalize()}: {text}" if text else "" for text in values)
-        names = tuple(f"{k}" for k in range(count))
+        names = tuple(f"trial {k}" for k in range(count))
         return Judged(names, np.arange(count), np.ones(count, bool), tuple(values), said)
 
     def _of_one(self, outputs: np.ndarray, targets: np.ndarray) -> str:

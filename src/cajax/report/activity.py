@@ -39,7 +39,7 @@ def judged_of(folder: Path, test: str, batch: Batch, job: Job[Any]) -> Judged:
     of = numbers(batch, job.remembered)
     pairs, kind = np.unique(np.stack([of, judged.kind], axis=1), axis=0, return_inverse=True)
     kinds = tuple(f"{n + 1}: {judged.kinds[int(k)]}" for n, k in pairs)
-    asked = f"{job.remembered}: {judged.asked}"
+    asked = ": ".join(part for part in (job.remembered, judged.asked) if part)
     return dataclasses.replace(judged, kinds=kinds, kind=kind.ravel(), asked=asked)
 
 

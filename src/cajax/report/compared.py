@@ -76,10 +76,10 @@ def traces(run: Run) -> Picture | None:
         ax.set_ylabel(str(kept[0].get("unit", "")))
     axes[0, 0].legend(loc="best")
     alt = f"Traces of the model over the data in {len(kept)} trials of {name}"
-    which = "from the best to the worst" if len(kept) > 1 else "the only one"
+    which = f"{len(kept)} trials from the best to the worst" if len(kept) > 1 else "one trial"
     caption = (
-        f"<b>Model and data</b> ({words(name)}). Thick and grey the data, thin and blue the model; of "
-        f"the trials of the test {len(kept)}, {which}."
+        f"<b>Model and data</b> ({words(name)}). Thick and grey the data, thin and blue the model, in "
+        f"{which}."
     )
     return Picture(plot.svg(figure, "traces", alt), caption, wide=True)
 

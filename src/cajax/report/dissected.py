@@ -58,7 +58,7 @@ def energy_table(run: Run) -> str:
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Return what a nested dictionary holds, each under the words that lead to it."""
     for name, value in tree.items():
-        here = (*path, str(name))
+        here = (*path, str(name)) if name else path
         if isinstance(value, Mapping):
             yield from _leaves(value, here)
         else:

@@ -53,9 +53,7 @@ def _head(m: Material) -> str:
     listed = "".join(
         f"<div><dt>{words(name)}</dt><dd>{words(value)}</dd></div>" for name, value in facts.items()
     )
-    over = f"Cajax run {words(run.folder.resolve().name)}" + (
-        "" if run.plain else f" · task {words(run.task)}"
-    )
+    over = f"Cajax run {words(run.folder.resolve().name)}" + ("" if run.plain else f" · {words(run.task)}")
     lead = paragraph(_sentence(m), "lead") + f'<dl class="facts">{listed}</dl>'
     faults = "".join(paragraph(words(fault), "fault") for fault in m.missing)
     return f"{paragraph(over, 'over')}<h1>{words(title[:1].upper() + title[1:])}</h1>{lead}{faults}"
@@ -64,7 +62,8 @@ def _head(m: Material) -> str:
 def _sentence(m: Material) -> str:
     """Say the figure of the run in one sentence, with what it is to be compared with."""
     run, headline = m.run, m.run.headline
-    trained = f"{words(run.size)} numbers were trained in {duration(run.seconds)}{_processor(run)}."
+    count = "1 number was" if run.size == 1 else f"{words(run.size)} numbers were"
+    trained = f"{count} trained in {duration(run.seconds)}{_processor(run)}."
     if run.plain:
         losses = [x for stage in run.stages if stage.history for x in stage.history.losses]
         if not losses:

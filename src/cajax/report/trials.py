@@ -88,10 +88,13 @@ def _trial(
         plot.bare(ax)
     axes[-1, 0].set(xlabel="time (ms)", xlim=(activity.ts[0], activity.ts[-1]))
     judged, number = activity.judged, int(activity.which[trial])
-    alt = f"Voltages and spikes in one trial ({judged.asked}: {kind}). {judged.said[number]}"
-    asked, said = judged.asked[:1].upper() + judged.asked[1:], judged.said[number]
-    outcome = f"{words(said)}; trial" if said else "Trial"
-    caption = f"<b>{words(asked)}: {words(kind)}.</b> {outcome} {number} of the test."
+    said, where = judged.said[number], f"trial {number} of the test" if judged.asked else ""
+    head = ": ".join(part for part in (judged.asked, kind) if part)
+    tail = "; ".join(part for part in (words(said), where) if part)
+    alt = f"Voltages and spikes in trial {number} of the test, {head}. {said}"
+    caption = f"<b>{words(head[:1].upper() + head[1:])}.</b>" + (
+        f" {tail[:1].upper()}{tail[1:]}." if tail else ""
+    )
     return Picture(plot.svg(figure, f"trial-{trial}", alt), caption)
 
 
@@ -161,11 +164,12 @@ def _heat(activity: Activity, name: str, values: np.ndarray, fires: bool) -> Pic
     ax.set(
         title=f"{name}: {len(values)} cells",
         ylabel="cell, sorted",
-        xlabel=f"{asked}: {shared}" if shared else asked,
+        xlabel=": ".join(part for part in (asked, shared) if part),
     )
     ax.locator_params(axis="y", integer=True, nbins=5)
     what = unit if fires else "voltage, less the cell's mean over all kinds"
-    alt = f"Heat map of the mean {what} of the {len(values)} cells of {name} by kind of trial ({asked})"
+    kind = f" ({asked})" if asked else ""
+    alt = f"Heat map of the mean {what} of the {len(values)} cells of {name} by kind of trial{kind}"
     trials = int(np.bincount(activity.kind).max())
     caption = (
         f"<b>{words(name)}.</b> Mean somatic {what}, over up to {trials} trials of each kind, one row per cell, sorted "

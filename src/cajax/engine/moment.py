@@ -11,6 +11,7 @@ import equinox as eqx
 from ..base.types import Array, Float, Int
 from ..solve import Tree
 from .readings import Readings, States
+from .sites import Sites
 from .system import Stage
 
 
@@ -41,6 +42,10 @@ class Surroundings(Protocol):
     @property
     def forest(self) -> tuple[Tree, ...]:
         """The trees of control volumes."""
+        ...
+
+    def sites(self, at: Any) -> Sites:
+        """Return the control volumes of a place, flat."""
         ...
 
     def readings(self, states: States) -> Readings:
@@ -81,6 +86,10 @@ class Moment:
     def readings(self) -> Readings:
         """What mechanisms read of the ions at this moment."""
         return self.physics.readings(self.parts["ions"])
+
+    def sites(self, at: Any) -> Sites:
+        """Return the control volumes of a place, flat; `at` as in recordings."""
+        return self.physics.sites(at)
 
     def but(self, **changes: Any) -> "Moment":
         """Return the moment with some fields changed."""

@@ -10,6 +10,7 @@ from ..base.errors import ParameterError, unknown
 from ..base.types import Array, Float
 from ..inputs.base import Input
 from ..model.model import Model
+from ..model.structure import Structure
 from ..solve import Tree
 from .electrodes import Electrodes
 from .geometry import NF_PER_UF_CM2_UM2, axial_conductance, geometry
@@ -21,6 +22,7 @@ from .moment import Moment
 from .part import Part
 from .readings import Readings, States
 from .resets import Resets
+from .sites import Sites
 from .spikes import Spikes
 
 
@@ -36,12 +38,21 @@ class Physics(eqx.Module):
     axial: Float[Array, "node"]
     v0: Float[Array, "cv"]
     celsius: Float[Array, "..."] | None
-    forest: tuple[Tree, ...] = eqx.field(static=True)
+    structure: Structure = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
     parts: tuple[Part, ...]
     ions: Ions
     membranes: Membranes
     electrodes: Electrodes
+
+    @property
+    def forest(self) -> tuple[Tree, ...]:
+        """The trees of control volumes."""
+        return self.structure.forest
+
+    def sites(self, at: Any) -> Sites:
+        """Return the control volumes of a place, flat; `at` as in recordings."""
+        return Sites.of(self.structure, at)
 
     def named(self) -> Iterator[tuple[str, Part]]:
         """Yield the parts with their names."""
@@ -95,7 +106,7 @@ def bind(model: Model, inputs: Sequence[Input] = (), metered: bool = False) -> P
         axial=axial_conductance(model, shape, every_cv(values["ra"])),
         v0=every_cv(values["v0"]),
         celsius=temperature,
-        forest=s.forest,
+        structure=s,
         names=tuple(parts),
         parts=tuple(parts.values()),
         ions=ions,

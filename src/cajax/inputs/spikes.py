@@ -1,6 +1,6 @@
 """Spike trains: given, or drawn at random."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from ..base.types import Array, Float
 from .base import Trigger, as_key, check_waveform, concrete, number, sample
 
 
+@final
 class Spikes(Trigger):
     """Spike trains: the cells of population `at` spike at `times` ms, `[spike]` for all alike or `[cell, spike]`.
 
@@ -56,6 +57,7 @@ class Spikes(Trigger):
         )
 
 
+@final
 class Poisson(Trigger):
     """Poisson spike trains of `rate` Hz (one number, one per cell, or with `dt` a waveform [sample] or [sample, cell]).
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ..base.errors import MorphologyError
 from ..base.names import on_disk
 
 
+@final
 @on_disk
 @dataclass(frozen=True, eq=False)
 class Tree:

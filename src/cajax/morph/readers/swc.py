@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ _TAGS = {0: "undefined", 1: "soma", 2: "axon", 3: "basal", 4: "apical"}
 _SOMA = 1
 
 
+@final
 class _Rows(NamedTuple):
     """The points of a file: file line, id, type, index of the parent (-1 for a root) [P] and x, y, z, radius [P, 4]."""
 

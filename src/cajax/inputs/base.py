@@ -123,7 +123,7 @@ def check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:
 
 
 def as_key(key: Any, kind: str) -> Any:
-    """Return a typed JAX key; raises `ParameterError` for what is none."""
+    """Return a typed JAX key; raises `ParameterError` for anything else."""
     if not (
         isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape == (2,))
     ):

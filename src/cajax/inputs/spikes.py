@@ -32,12 +32,12 @@ class Spikes(Trigger):
             self.times = jnp.atleast_1d(times)
         else:
             try:
-                found = np.atleast_1d(np.asarray(times, float))
+                rows = np.atleast_1d(np.asarray(times, float))
             except (TypeError, ValueError):
                 raise ParameterError(f"Spikes times must be numbers in ms, not {times!r}") from None
-            if np.isnan(found).any():
+            if np.isnan(rows).any():
                 raise ParameterError("Spikes times hold NaN; fill short rows up with infinity")
-            self.times = jnp.asarray(found, dtype=float)
+            self.times = jnp.asarray(rows, dtype=float)
         if self.times.ndim > 2:
             raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
 

@@ -217,7 +217,7 @@ def _examined(
     gates: Any, v: Any, reads: Sequence[str], giver: str
 ) -> tuple[list[str], list[str], tuple[str, ...]]:
     """Return the names of all states, of those that must be used, and of those without memory. Nothing is computed."""
-    found: list[tuple[list[str], list[str], tuple[str, ...]]] = []
+    facts: list[tuple[list[str], list[str], tuple[str, ...]]] = []
 
     def trace(v: Any, readings: dict[str, Any]) -> None:
         kinetics = _checked(gates(v, **readings), giver)
@@ -226,10 +226,10 @@ def _examined(
             if names.count(name) > 1:
                 raise ParameterError(f"{giver} gives the state '{name}' twice; call one of them otherwise")
         needed = [name for own, kind in kinetics.items() for name in kind.needed(own)]
-        found.append((names, needed, tuple(instant_states(kinetics))))
+        facts.append((names, needed, tuple(instant_states(kinetics))))
 
     jax.eval_shape(trace, v, dict.fromkeys(reads, v))
-    return found[0]
+    return facts[0]
 
 
 def _checked(kinetics: Any, giver: str) -> dict[str, Kinetics]:

@@ -211,7 +211,7 @@ class Pool(_OneVolume):
 
 @final
 class Pump(_OneVolume):
-    """Accumulation under the membrane, emptied by a Michaelis–Menten pump that no charge is counted for.
+    """Accumulation under the membrane, emptied by an electroneutral Michaelis–Menten pump.
 
     dc/dt = (influx − vmax c/(c + km) + leak)/depth; the leak is what keeps `ci` at rest. `vmax` is the largest flux per
     membrane area (mM · µm/ms). Source: the calcium pump of Destexhe, Contreras, Sejnowski & Steriade (1994), J
@@ -288,13 +288,13 @@ class Shells(Ion):
         for k in range(self.shells - 1):
             flow = 2.0 * self.d * edges[k + 1] * (self.shells - 1) * (c[k] - c[k + 1]) / (r * r)
             gain[k], gain[k + 1] = gain[k] - flow, gain[k + 1] + flow
-        found: States = {}
+        change: States = {}
         for k in range(self.shells):
             free = states[f"b{k}"]
             bound = self.kf * c[k] * free - self.kb * (self.buffer - free)
-            found[f"c{k}"] = gain[k] / volume[k] - bound
-            found[f"b{k}"] = -bound
-        return found
+            change[f"c{k}"] = gain[k] / volume[k] - bound
+            change[f"b{k}"] = -bound
+        return change
 
     def diffusion(self) -> dict[str, Any]:
         return {f"c{k}": self.d for k in range(self.shells)} if self.axial else {}

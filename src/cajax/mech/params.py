@@ -15,7 +15,7 @@ from ..base import units
 from ..base.errors import ParameterError
 from ..base.names import on_disk
 
-# A negative conductance makes the implicit step ill-posed: these units start at zero unless told otherwise.
+# A negative conductance makes the implicit step ill-posed: these units start at zero unless another bound is given.
 _NON_NEGATIVE = ("S/cm2", "uS")
 
 

@@ -70,10 +70,10 @@ class _Tag(Region):
     name: str
 
     def _mask(self, cvs: CVs, labels: Mapping[str, Region], path: tuple[str, ...]) -> np.ndarray:
-        found = cvs.tag == self.name
-        if not found.any() and self.name not in _KNOWN_TAGS:
+        mask = cvs.tag == self.name
+        if not mask.any() and self.name not in _KNOWN_TAGS:
             raise unknown("tag", self.name, {*_KNOWN_TAGS, *cvs.tag.tolist()}, "this morphology")
-        return found
+        return mask
 
     def __str__(self) -> str:
         return f"tag('{self.name}')"

@@ -133,10 +133,10 @@ def _check(parent: NDArray[np.int32], cv: NDArray[np.int32]) -> None:
     if late.size:
         k = late[0]
         raise MorphologyError(f"tree: parent[{k}] is {parent[k]}; number parents before children")
-    held = np.sort(cv[cv >= 0])
-    if held.size == 0 or not np.array_equal(held, np.arange(held.size)):
+    numbers = np.sort(cv[cv >= 0])
+    if numbers.size == 0 or not np.array_equal(numbers, np.arange(numbers.size)):
         raise MorphologyError(
-            f"tree: cv must hold 0..{max(held.size - 1, 0)} once each, and -1 for junctions"
+            f"tree: cv must hold 0..{max(numbers.size - 1, 0)} once each, and -1 for junctions"
         )
     child = np.flatnonzero(parent >= 0)
     joined = child[(cv[child] < 0) & (cv[parent[child]] < 0)]

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,6 +38,11 @@ def _feed(hasher: Any, x: Any) -> None:
 
 class Static:
     """Base of structures compared and hashed by content, so that equal models share compiled code."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls is Static:
+            raise TypeError("Static is abstract; subclass it as a frozen dataclass")
+        return super().__new__(cls)
 
     @cached_property
     def digest(self) -> str:

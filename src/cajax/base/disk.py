@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +57,13 @@ def read_json(path: str | Path) -> Any:
         raise StoreError(f"{path} is not JSON ({error}); it is damaged or another kind of file") from error
 
 
+@runtime_checkable
+class _Array(Protocol):
+    """What NumPy can make an array of."""
+
+    def __array__(self) -> Any: ...
+
+
 def plain(data: Any) -> Any:
     """Turn arrays, tuples, paths and mappings into what JSON holds: numbers, text, lists and dictionaries."""
     if data is None or isinstance(data, bool | int | float | str):
@@ -67,7 +74,7 @@ def plain(data: Any) -> Any:
         return [plain(value) for value in data]
     if isinstance(data, os.PathLike):
         return os.fspath(data)
-    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
+    if isinstance(data, _Array):
         return np.asarray(data).tolist()
     raise StoreError(
         f"cannot keep a {type(data).__name__} as JSON; give numbers, text, arrays, lists or dictionaries"

@@ -42,6 +42,7 @@ class Input(eqx.Module):
 
     at: eqx.AbstractVar[Any]
 
+    @optional
     def check(self, t1: float) -> None:
         """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
 
@@ -49,6 +50,7 @@ class Input(eqx.Module):
 class Electrode(Input):
     """An input that drives the voltage at a place. What it remembers between steps is in the run's state."""
 
+    @optional
     def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Return what the electrode remembers at t = 0, for sites of this shape."""
         return None
@@ -60,6 +62,7 @@ class Electrode(Input):
         The electrode current is `i - g (v - e)`; what does not apply is None.
         """
 
+    @optional
     def advance(self, memory: Any, v: Array, t: Array, n: Array, dt: Array) -> Any:
         """Return what is remembered one step later, for the new voltage `v` at the sites; `n` numbers the step."""
         return memory
@@ -120,7 +123,7 @@ def check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:
 
 
 def as_key(key: Any, kind: str) -> Any:
-    """Return a typed JAX key; raises `ParameterError` for what is none."""
+    """Return a typed JAX key; raises `ParameterError` for anything else."""
     if not (
         isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape == (2,))
     ):

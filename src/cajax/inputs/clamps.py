@@ -1,6 +1,6 @@
 """Electrodes: current steps and waveforms, voltage clamps, dynamic clamp."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from ..base.types import Array, Float
 from .base import Electrode, check_fits, check_waveform, concrete, number, sample
 
 
+@final
 class IClamp(Electrode):
     """A current step of `amp` nA at `at`, from `delay` for `dur` ms.
 
@@ -48,6 +49,7 @@ class IClamp(Electrode):
             )
 
 
+@final
 class Current(Electrode):
     """A current waveform `values` [sample] or [sample, site] in nA, one sample each `dt` ms, interpolated linearly."""
 
@@ -65,6 +67,7 @@ class Current(Electrode):
         return sample(self.values, self.dt, t + 0.5 * dt), None, None
 
 
+@final
 class VClamp(Electrode):
     """A voltage clamp that holds `at` at `v` mV (a number, or a waveform [sample] with one value each `dt` ms).
 
@@ -95,6 +98,7 @@ class VClamp(Electrode):
         return None, 1.0 / self.rs, v
 
 
+@final
 class Conductance(Electrode):
     """A dynamic clamp: a conductance waveform `values` [sample] or [sample, site] in µS that reverses at `e` mV.
 
@@ -122,6 +126,7 @@ class Conductance(Electrode):
         return None, sample(self.values, self.dt, t + 0.5 * dt), self.e
 
 
+@final
 class TwoElectrode(Electrode):
     """A two-electrode voltage clamp: an amplifier of finite `gain` and time constant `tau` (ms) holds `v` mV.
 

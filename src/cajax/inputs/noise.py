@@ -1,6 +1,6 @@
 """Noise: a fluctuating current or conductance, each site its own."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from ..base.types import Array, Float
 from .base import Electrode, as_key, check_fits, concrete, number
 
 
+@final
 class Noise(Electrode):
     """Ornstein–Uhlenbeck noise: a current of `mean` ± `std` nA with correlation time `tau` ms, each site its own.
 

@@ -1,6 +1,6 @@
 """Reward for plastic synapses."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 
@@ -8,6 +8,7 @@ from ..base.types import Array, Float
 from .base import Teacher, check_waveform, number, sample
 
 
+@final
 class Reward(Teacher):
     """A reward for the plastic synapses of projection `at` ("pre->post.name"): `values` [sample], one each `dt` ms."""
 

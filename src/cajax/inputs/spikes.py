@@ -1,6 +1,6 @@
 """Spike trains: given, or drawn at random."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from ..base.types import Array, Float
 from .base import Trigger, as_key, check_waveform, concrete, number, sample
 
 
+@final
 class Spikes(Trigger):
     """Spike trains: the cells of population `at` spike at `times` ms, `[spike]` for all alike or `[cell, spike]`.
 
@@ -31,12 +32,12 @@ class Spikes(Trigger):
             self.times = jnp.atleast_1d(times)
         else:
             try:
-                found = np.atleast_1d(np.asarray(times, float))
+                rows = np.atleast_1d(np.asarray(times, float))
             except (TypeError, ValueError):
                 raise ParameterError(f"Spikes times must be numbers in ms, not {times!r}") from None
-            if np.isnan(found).any():
+            if np.isnan(rows).any():
                 raise ParameterError("Spikes times hold NaN; fill short rows up with infinity")
-            self.times = jnp.asarray(found, dtype=float)
+            self.times = jnp.asarray(rows, dtype=float)
         if self.times.ndim > 2:
             raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
 
@@ -56,6 +57,7 @@ class Spikes(Trigger):
         )
 
 
+@final
 class Poisson(Trigger):
     """Poisson spike trains of `rate` Hz (one number, one per cell, or with `dt` a waveform [sample] or [sample, cell]).
 

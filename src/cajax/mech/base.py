@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, final
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from .params import ParamSpec, adopt, check_value, spec_of
 from .ports import asked, is_reading
 
 
+@final
 @on_disk
 @dataclasses.dataclass(frozen=True)
 class Outline:
@@ -49,6 +50,10 @@ class Mechanism(eqx.Module):
         on_disk(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls is Mechanism:
+            raise ParameterError(
+                "Mechanism is abstract; write a Channel, a Synapse, an EventSynapse or an Ion"
+            )
         # Here, before Python's own TypeError, a misspelt name can still be answered with the right one.
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
             raise ParameterError(f"{cls.__name__} has no {' and no '.join(missing)}; define it in a subclass")
@@ -117,8 +122,9 @@ class Channel(Mechanism):
     is_point: ClassVar[bool] = False
     """Whether it is a point neuron, with a `threshold` and a `reset`."""
 
+    @optional
     def gates(self, v: Array, *args: Any, **readings: Any) -> Mapping[str, Kinetics]:
-        """Return the gates and schemes at voltage `v` (mV, any shape) by name; none by default."""
+        """Return the gates and other kinetics at voltage `v` (mV, any shape) by name; none by default."""
         return {}
 
     @abstractmethod
@@ -211,7 +217,7 @@ def _examined(
     gates: Any, v: Any, reads: Sequence[str], giver: str
 ) -> tuple[list[str], list[str], tuple[str, ...]]:
     """Return the names of all states, of those that must be used, and of those without memory. Nothing is computed."""
-    found: list[tuple[list[str], list[str], tuple[str, ...]]] = []
+    facts: list[tuple[list[str], list[str], tuple[str, ...]]] = []
 
     def trace(v: Any, readings: dict[str, Any]) -> None:
         kinetics = _checked(gates(v, **readings), giver)
@@ -220,10 +226,10 @@ def _examined(
             if names.count(name) > 1:
                 raise ParameterError(f"{giver} gives the state '{name}' twice; call one of them otherwise")
         needed = [name for own, kind in kinetics.items() for name in kind.needed(own)]
-        found.append((names, needed, tuple(instant_states(kinetics))))
+        facts.append((names, needed, tuple(instant_states(kinetics))))
 
     jax.eval_shape(trace, v, dict.fromkeys(reads, v))
-    return found[0]
+    return facts[0]
 
 
 def _checked(kinetics: Any, giver: str) -> dict[str, Kinetics]:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from itertools import pairwise
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -83,6 +83,7 @@ class Ion(Mechanism):
             )
         return z
 
+    @optional
     def start(self) -> States:
         """Return the states at the start of a run (mM); none where concentrations stand still."""
         return {}
@@ -91,10 +92,12 @@ class Ion(Mechanism):
     def inside(self, *args: Any, **states: Any) -> Any:
         """Return the concentration just inside the membrane (mM), None where it is not known."""
 
+    @optional
     def outside(self, **states: Array) -> Any:
         """Return the concentration outside (mM), None where it is not known."""
         return None
 
+    @optional
     def reversal(self, inside: Any, outside: Any, valence: int, celsius: Any) -> Any:
         """Return the reversal potential (mV): Nernst's, unless the ion has one of its own."""
         if celsius is None:
@@ -134,11 +137,13 @@ class Ion(Mechanism):
         for stray in set(rates) ^ set(states):
             raise ParameterError(f"{name}: the state '{stray}' is not in both start and rates")
 
+    @optional
     def diffusion(self) -> dict[str, Any]:
         """Return the axial diffusion coefficient (µm²/ms) of every state that diffuses."""
         return {}
 
 
+@final
 class Reversal(Ion):
     """An ion of which only the reversal potential `e` matters."""
 
@@ -151,6 +156,7 @@ class Reversal(Ion):
         return self.e
 
 
+@final
 class Fixed(Ion):
     """An ion whose concentrations `ci` and `co` stand still; it reverses at its Nernst potential."""
 
@@ -185,6 +191,7 @@ def _pumped(c: Any, rest: Any, vmax: Any, km: Any) -> Any:
     return vmax * (c / (c + km) - rest / (rest + km))
 
 
+@final
 class Pool(_OneVolume):
     """Accumulation in a shell of `depth` under the membrane, with decay: dc/dt = gamma · influx/depth − (c − ci)/tau.
 
@@ -202,8 +209,9 @@ class Pool(_OneVolume):
         return {"i": self.gamma * flux / self.depth - (states["i"] - self.ci) / self.tau}
 
 
+@final
 class Pump(_OneVolume):
-    """Accumulation under the membrane, emptied by a Michaelis–Menten pump that no charge is counted for.
+    """Accumulation under the membrane, emptied by an electroneutral Michaelis–Menten pump.
 
     dc/dt = (influx − vmax c/(c + km) + leak)/depth; the leak is what keeps `ci` at rest. `vmax` is the largest flux per
     membrane area (mM · µm/ms). Source: the calcium pump of Destexhe, Contreras, Sejnowski & Steriade (1994), J
@@ -221,6 +229,7 @@ class Pump(_OneVolume):
         return {"i": (flux - pumped) / self.depth}
 
 
+@final
 class Shells(Ion):
     """Concentric shells under the membrane: radial and axial diffusion, one immobile buffer, a membrane pump.
 
@@ -279,18 +288,19 @@ class Shells(Ion):
         for k in range(self.shells - 1):
             flow = 2.0 * self.d * edges[k + 1] * (self.shells - 1) * (c[k] - c[k + 1]) / (r * r)
             gain[k], gain[k + 1] = gain[k] - flow, gain[k + 1] + flow
-        found: States = {}
+        change: States = {}
         for k in range(self.shells):
             free = states[f"b{k}"]
             bound = self.kf * c[k] * free - self.kb * (self.buffer - free)
-            found[f"c{k}"] = gain[k] / volume[k] - bound
-            found[f"b{k}"] = -bound
-        return found
+            change[f"c{k}"] = gain[k] / volume[k] - bound
+            change[f"b{k}"] = -bound
+        return change
 
     def diffusion(self) -> dict[str, Any]:
         return {f"c{k}": self.d for k in range(self.shells)} if self.axial else {}
 
 
+@final
 class Diffusive(_OneVolume):
     """One well-mixed volume per control volume that accumulates, decays to rest, and diffuses along the cell.
 

@@ -3,7 +3,7 @@
 import inspect
 import math
 from dataclasses import MISSING, Field, dataclass
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -15,10 +15,11 @@ from ..base import units
 from ..base.errors import ParameterError
 from ..base.names import on_disk
 
-# A negative conductance makes the implicit step ill-posed: these units start at zero unless told otherwise.
+# A negative conductance makes the implicit step ill-posed: these units start at zero unless another bound is given.
 _NON_NEGATIVE = ("S/cm2", "uS")
 
 
+@final
 @on_disk
 @dataclass(frozen=True)
 class ParamSpec:
@@ -31,6 +32,7 @@ class ParamSpec:
     hi: float | None
 
 
+@final
 class _InUnit:
     """Converter of one field; `name` ("Kd.g") is filled in once the class that owns the field is known."""
 

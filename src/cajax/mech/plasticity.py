@@ -1,11 +1,12 @@
 """Plasticity: weights that change with the spikes on both sides of a synapse, and with reward."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..base.objects import optional
 from ..base.types import Array, Param
 from .base import Mechanism
 from .gating import Gate
@@ -37,14 +38,17 @@ class Plasticity(Mechanism):
     def on_post(self, w: Array, pre: States, post: States) -> Array:
         """Return the change that a postsynaptic spike asks for, with the traces just before it."""
 
+    @optional
     def tag(self) -> Gate | None:
         """Return how an eligibility tag fades, None where changes take effect at once."""
         return None
 
+    @optional
     def gain(self, reward: Any) -> Any:
         """Return d(weight)/dt per tag at this reward (1/ms)."""
         return 0.0 * reward
 
+    @optional
     def bounded(self, w: Array) -> Array:
         """Return the weights within what the rule allows."""
         return w
@@ -68,6 +72,7 @@ class _Pairs(Plasticity):
         return {"y": Gate.relax(jnp.zeros_like(self.tau_minus), self.tau_minus)}
 
 
+@final
 class STDP(_Pairs):
     """Pair-based spike-timing-dependent plasticity with soft bounds 0 and `wmax`.
 
@@ -89,6 +94,7 @@ class STDP(_Pairs):
         return (self.wmax - w) * _share(self.a_plus * pre["x"])
 
 
+@final
 class TripletSTDP(Plasticity):
     """Triplet rule: pairs, and potentiation that grows with the postsynaptic rate. Bounds 0 and `wmax` are soft.
 
@@ -119,6 +125,7 @@ class TripletSTDP(Plasticity):
         return (self.wmax - w) * _share(self.a3_plus * pre["r"] * post["o2"])
 
 
+@final
 class RewardSTDP(_Pairs):
     """Pair-based changes are held in an eligibility tag that fades with `tau_tag`, and become weight with reward.
 

@@ -1,7 +1,7 @@
 """Point neurons: currents with a threshold and a reset, painted like any channel on a cell of one control volume."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax.numpy as jnp
 
@@ -34,6 +34,7 @@ class PointNeuron(Channel):
         """Return the voltage and the states just after a spike."""
 
 
+@final
 class LIF(PointNeuron):
     """Leaky integrate-and-fire: leak to `e`, spike at `vth`, `vreset` held for `refractory` ms. Lapicque (1907).
 
@@ -61,6 +62,7 @@ class LIF(PointNeuron):
         return jnp.broadcast_to(self.vreset, v.shape).astype(v.dtype), {"left": left * 0.0 + self.refractory}
 
 
+@final
 class AdEx(PointNeuron):
     """Adaptive exponential integrate-and-fire. Source: Brette & Gerstner, J Neurophysiol 94:3637 (2005).
 
@@ -99,6 +101,7 @@ class AdEx(PointNeuron):
         return jnp.broadcast_to(self.vreset, v.shape).astype(v.dtype), {"w": w + self.b}
 
 
+@final
 class Izhikevich(PointNeuron):
     """v' = 0.04 v² + 5 v + 140 − u, u' = a (b v − u); spike at 30 mV: v = c, u += d. At 1 µF/cm², in mA/cm² · 1e-3.
 

@@ -7,7 +7,7 @@ times of spikes only, and are exact.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import jax.numpy as jnp
 
@@ -39,6 +39,7 @@ class Surrogate(ABC):
         """Return the derivative at `u` widths from the threshold; it is largest at 0."""
 
 
+@final
 class FastSigmoid(Surrogate):
     """1/(1 + |u|)²; Zenke & Ganguli, Neural Comput 30:1514 (2018) (SuperSpike)."""
 
@@ -46,6 +47,7 @@ class FastSigmoid(Surrogate):
         return 1.0 / (1.0 + jnp.abs(u)) ** 2
 
 
+@final
 class ArcTan(Surrogate):
     """1/(1 + (πu)²); Fang et al., ICCV (2021)."""
 
@@ -53,6 +55,7 @@ class ArcTan(Surrogate):
         return 1.0 / (1.0 + (jnp.pi * u) ** 2)
 
 
+@final
 class Triangle(Surrogate):
     """max(0, 1 − |u|); Esser et al., PNAS 113:11441 (2016), Bellec et al. (2018)."""
 
@@ -60,6 +63,7 @@ class Triangle(Surrogate):
         return jnp.maximum(0.0, 1.0 - jnp.abs(u))
 
 
+@final
 class Gaussian(Surrogate):
     """exp(−u²/2)/√(2π)."""
 

@@ -1,12 +1,13 @@
 """Synapses: graded ones that follow the presynaptic voltage, and those that answer to spikes."""
 
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
 from ..base.errors import ParameterError
+from ..base.objects import optional
 from ..base.types import Array, Param
 from .base import Mechanism, Synapse
 from .events import EventSynapse
@@ -15,6 +16,7 @@ from .kinetics import States
 from .params import param
 
 
+@final
 class Graded(Synapse):
     """Graded chemical synapse: transmitter follows the presynaptic voltage, no spike is detected.
 
@@ -40,6 +42,7 @@ class Graded(Synapse):
         return g * (v - self.e)
 
 
+@final
 class Rate(Synapse):
     """The output of a rate unit: a current that follows a sigmoid of the presynaptic voltage.
 
@@ -62,6 +65,7 @@ class Rate(Synapse):
         return -g * self.drive + 0.0 * v
 
 
+@final
 class ExpSyn(EventSynapse):
     """A conductance that jumps by the weight and decays with `tau`; NEURON's `ExpSyn`."""
 
@@ -81,6 +85,7 @@ class ExpSyn(EventSynapse):
         return g * (v - self.e)
 
 
+@final
 class Alpha(EventSynapse):
     """The alpha function g = (t/tau) exp(1 − t/tau), which peaks at the weight. Source: Rall (1967), J Neurophysiol."""
 
@@ -134,16 +139,19 @@ class _TwoExponentials(EventSynapse):
             "b": Gate.relax(zeros(self.decay), self.decay),
         }
 
+    @optional
     def event(self, a: Array, b: Array) -> States:
         return {"a": a + self.jump, "b": b + self.jump}
 
     def release(self, a: Array, b: Array) -> Array:
         return b - a
 
+    @optional
     def current(self, v: Array, g: Array) -> Array:
         return g * (v - self.e)
 
 
+@final
 class Exp2Syn(_TwoExponentials):
     """A conductance that rises with `rise` and decays with `decay` and peaks at the weight; NEURON's `Exp2Syn`."""
 
@@ -152,6 +160,7 @@ class Exp2Syn(_TwoExponentials):
     e: Param = param(0.0, "mV")
 
 
+@final
 class AMPA(_TwoExponentials):
     """Fast glutamatergic excitation (Hay et al. 2011, PLoS Comput Biol 7:e1002107: 0.2 and 1.7 ms)."""
 
@@ -160,6 +169,7 @@ class AMPA(_TwoExponentials):
     e: Param = param(0.0, "mV")
 
 
+@final
 class GABAA(_TwoExponentials):
     """Fast GABAergic inhibition: 0.2 and 8 ms, reversing at −80 mV (Ramaswamy & Markram 2015, Front Cell Neurosci)."""
 
@@ -168,6 +178,7 @@ class GABAA(_TwoExponentials):
     e: Param = param(-80.0, "mV")
 
 
+@final
 class NMDA(_TwoExponentials):
     """Slow glutamatergic excitation, blocked by magnesium outside and saturating.
 
@@ -192,6 +203,7 @@ class NMDA(_TwoExponentials):
         return g * block * (v - self.e)
 
 
+@final
 class GABAB(EventSynapse):
     """Slow GABAergic inhibition through a G protein: signal s^n/(s^n + kd), s driven by activated receptors r.
 
@@ -232,6 +244,7 @@ class GABAB(EventSynapse):
         return g * (v - self.e)
 
 
+@final
 class ShortTerm(EventSynapse):
     """A conductance that jumps by u·x: short-term depression and facilitation, and decays with `tau`.
 
@@ -264,5 +277,6 @@ class ShortTerm(EventSynapse):
         return g * (v - self.e)
 
 
+@final
 class GapJunction(Mechanism):
     """An electrical synapse: a conductance between two places, solved with the cable equation, not after it."""

@@ -1,7 +1,7 @@
 """Control volumes: a morphology cut into pieces, and the tree of axial resistances that joins them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from .policies import Policy
 from .wiring import Wiring, wire
 
 
+@final
 @on_disk
 @dataclass(frozen=True, eq=False)
 class CVs:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Location(ABC):
         """Return the CV numbers [L]. Raises `RegionError` when there is nothing there."""
 
 
+@final
 @dataclass(frozen=True)
 class _Center(Location):
     region: Region
@@ -33,6 +34,7 @@ class _Center(Location):
         return f"center({self.region})"
 
 
+@final
 @dataclass(frozen=True)
 class _At(Location):
     branch: int
@@ -48,6 +50,7 @@ class _At(Location):
         return f"at({self.branch}, {self.x:g})"
 
 
+@final
 @dataclass(frozen=True)
 class _Root(Location):
     def resolve(self, cvs: CVs, labels: Mapping[str, Region] | None = None) -> np.ndarray:
@@ -57,6 +60,7 @@ class _Root(Location):
         return "root()"
 
 
+@final
 @dataclass(frozen=True)
 class _Terminals(Location):
     region: Region
@@ -77,6 +81,7 @@ class _Terminals(Location):
         return f"terminals({self.region})"
 
 
+@final
 @dataclass(frozen=True)
 class _EveryCV(Location):
     region: Region

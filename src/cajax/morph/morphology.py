@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
 from ..base.errors import MorphologyError
 
 
+@final
 class Branch(NamedTuple):
     """One unbranched piece while a morphology is put together: `points` [n, 4] are x, y, z and radius in µm."""
 
@@ -36,6 +37,7 @@ def pruned(branches: Sequence[Branch]) -> list[Branch]:
     return kept
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Morphology:
     """A forest of branches; a branch is what NEURON calls a section.

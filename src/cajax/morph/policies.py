@@ -1,7 +1,7 @@
 """How finely branches are cut into control volumes."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Policy(Protocol):
         ...
 
 
+@final
 @dataclass(frozen=True)
 class PerBranch:
     """`n` control volumes in every branch, as NEURON's `nseg = n`."""
@@ -33,6 +34,7 @@ class PerBranch:
         return np.full(len(morph.parent), self.n)
 
 
+@final
 @dataclass(frozen=True)
 class MaxLength:
     """As few control volumes as keep each at most `um` µm long; text such as "50 um" is converted."""
@@ -47,6 +49,7 @@ class MaxLength:
         return np.maximum(np.ceil(morph.lengths / self.um * (1 - 1e-9)).astype(int), 1)
 
 
+@final
 @dataclass(frozen=True)
 class DLambda:
     """NEURON's d_lambda rule: CVs no longer than `fraction` of the AC length constant at `frequency` Hz, an odd number.

@@ -1,6 +1,6 @@
 """A procedural pyramidal cell: every seed another neuron with the statistics of a hippocampal or cortical one."""
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -106,6 +106,7 @@ def _unit(v: np.ndarray) -> np.ndarray:
     return v / np.linalg.norm(v)
 
 
+@final
 class _Grower:
     """The branches grown so far, and the random numbers that shape the next."""
 

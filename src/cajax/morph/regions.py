@@ -4,7 +4,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Region(ABC):
         )
 
 
+@final
 @dataclass(frozen=True)
 class _All(Region):
     def _mask(self, cvs: CVs, labels: Mapping[str, Region], path: tuple[str, ...]) -> np.ndarray:
@@ -63,20 +64,22 @@ class _All(Region):
         return "'all'"
 
 
+@final
 @dataclass(frozen=True)
 class _Tag(Region):
     name: str
 
     def _mask(self, cvs: CVs, labels: Mapping[str, Region], path: tuple[str, ...]) -> np.ndarray:
-        found = cvs.tag == self.name
-        if not found.any() and self.name not in _KNOWN_TAGS:
+        mask = cvs.tag == self.name
+        if not mask.any() and self.name not in _KNOWN_TAGS:
             raise unknown("tag", self.name, {*_KNOWN_TAGS, *cvs.tag.tolist()}, "this morphology")
-        return found
+        return mask
 
     def __str__(self) -> str:
         return f"tag('{self.name}')"
 
 
+@final
 @dataclass(frozen=True)
 class _Label(Region):
     name: str
@@ -92,6 +95,7 @@ class _Label(Region):
         return f"'{self.name}'"
 
 
+@final
 @dataclass(frozen=True)
 class _Both(Region):
     left: Region
@@ -104,6 +108,7 @@ class _Both(Region):
         return f"({self.left} & {self.right})"
 
 
+@final
 @dataclass(frozen=True)
 class _Either(Region):
     left: Region
@@ -116,6 +121,7 @@ class _Either(Region):
         return f"({self.left} | {self.right})"
 
 
+@final
 @dataclass(frozen=True)
 class _Not(Region):
     inner: Region
@@ -130,6 +136,7 @@ class _Not(Region):
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
+@final
 @dataclass(frozen=True)
 class _Where(Region):
     measure: "Measure"
@@ -143,6 +150,7 @@ class _Where(Region):
         return f"({self.measure} {self.sign} {self.bound:g})"
 
 
+@final
 @on_disk
 @dataclass(frozen=True)
 class Measure:

@@ -1,12 +1,13 @@
 """The electrical tree of a discretized morphology: which nodes are joined, through which resistances."""
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
 from .morphology import Morphology
 
 
+@final
 class Wiring(NamedTuple):
     """Nodes in Hines order, each with the edge to its parent; the fields are described in `CVs`."""
 
@@ -18,6 +19,7 @@ class Wiring(NamedTuple):
     cv_parent: np.ndarray
 
 
+@final
 class _Spot(NamedTuple):
     """Where a branch starts: at one end of a branch (`cv` is the CV there) or in the middle of a CV."""
 
@@ -67,6 +69,7 @@ def _spots(morph: Morphology, offsets: np.ndarray) -> list[_Spot | None]:
     return spots
 
 
+@final
 class _Nodes:
     """The nodes while they are numbered."""
 

@@ -1,7 +1,7 @@
 """The differentiable solve: one linear operator, and its solve on the best backend as its own derivative."""
 
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,7 @@ def matvec(
     return a * x + _axial(_edges(forest), g, x)
 
 
+@final
 class _Edges(NamedTuple):
     """Static tables of a forest; a *slot* is a CV, or N + the number of a junction."""
 

@@ -102,7 +102,7 @@ def product(
 def due(
     age: Float[Array, "slot cell"],
     before: Float[Array, "slot cell"],
-    held: Array,
+    filled: Array,
     delay: Float[Array, " edge"],
     dt: Array,
     pre: NDArray[np.int32],
@@ -110,7 +110,7 @@ def due(
     """Return which slots fall due at each edge in one call on the CPU; see `cajax.solve.due`."""
     shape = jax.ShapeDtypeStruct(delay.shape, np.int32)
     call = jax.ffi.ffi_call(_target("cajax_due", age.dtype), (shape, shape), vmap_method="broadcast_all")
-    first, second = call(age, before, held, delay, dt, pre=pre)
+    first, second = call(age, before, filled, delay, dt, pre=pre)
     return first, second
 
 

@@ -4,7 +4,7 @@ JAX's own slice has a `pad` for its transpose, which XLA's CPU compiler fuses in
 pad in it is not vectorised and runs many times slower. The transpose here is a call that nothing fuses with.
 """
 
-from typing import Any
+from typing import Any, final
 
 import jax
 import numpy as np
@@ -17,6 +17,7 @@ from . import native
 from .backend import chosen_backend, run_on
 
 
+@final
 class Index:
     """A static index, compared by content so that compiled code is shared."""
 

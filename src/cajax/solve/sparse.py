@@ -9,7 +9,7 @@ summed. So the gradient of weights that a batch shares never exists per element 
 
 import hashlib
 from functools import cached_property
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from .backend import chosen_backend, run_on
 EDGE, PRE, SITE = 0, 1, 2  # the operands w, s and c of the form
 
 
+@final
 class Graph:
     """Edges from `n_pre` entries to `n_site` sites, sorted by site; compared by content, so that it can be static.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ..base.errors import MorphologyError
 from ..base.names import on_disk
 
 
+@final
 @on_disk
 @dataclass(frozen=True, eq=False)
 class Tree:
@@ -132,10 +133,10 @@ def _check(parent: NDArray[np.int32], cv: NDArray[np.int32]) -> None:
     if late.size:
         k = late[0]
         raise MorphologyError(f"tree: parent[{k}] is {parent[k]}; number parents before children")
-    held = np.sort(cv[cv >= 0])
-    if held.size == 0 or not np.array_equal(held, np.arange(held.size)):
+    numbers = np.sort(cv[cv >= 0])
+    if numbers.size == 0 or not np.array_equal(numbers, np.arange(numbers.size)):
         raise MorphologyError(
-            f"tree: cv must hold 0..{max(held.size - 1, 0)} once each, and -1 for junctions"
+            f"tree: cv must hold 0..{max(numbers.size - 1, 0)} once each, and -1 for junctions"
         )
     child = np.flatnonzero(parent >= 0)
     joined = child[(cv[child] < 0) & (cv[parent[child]] < 0)]

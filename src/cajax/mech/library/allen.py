@@ -7,7 +7,7 @@ al. (2011) unchanged, apart from their default conductances. Paint the ions besi
 472430904 where it has the channel.
 """
 
-from typing import ClassVar
+from typing import ClassVar, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -28,6 +28,7 @@ from .hay2011 import Kv31 as Kv31
 from .hay2011 import Nap as Nap
 
 
+@final
 class NaTs(ColbertPan):
     """Transient sodium current of the soma, "NaTs"; Colbert & Pan (2002)."""
 
@@ -38,6 +39,7 @@ class NaTs(ColbertPan):
     q10 = Q10(2.3, at=23.0)
 
 
+@final
 class NaTa(ColbertPan):
     """Transient sodium current of the axon, "NaTa"; Colbert & Pan (2002)."""
 
@@ -48,6 +50,7 @@ class NaTa(ColbertPan):
     q10 = Q10(2.3, at=23.0)
 
 
+@final
 class NaV(Channel):
     """Sodium current of mouse pyramidal cells, "NaV": Markov scheme of 12 states; Carter et al. (2012), Neuron 75:1081.
 
@@ -91,6 +94,7 @@ class NaV(Channel):
         return self.g * O * (v - ena)
 
 
+@final
 class Kv2(Channel):
     """Slow delayed rectifier, "Kv2like", with two times of inactivation; Keren et al. (2005), Liu & Bean (2014)."""
 
@@ -115,6 +119,7 @@ class Kv2(Channel):
         return self.g * m**2 * 0.5 * (h1 + h2) * (v - ek)
 
 
+@final
 class KT(Channel):
     """Transient potassium current, "K_T"; Korngreen & Sakmann (2000). `shift` (mV) moves it along the voltage."""
 
@@ -137,6 +142,7 @@ class KT(Channel):
         return self.g * m**4 * h * (v - ek)
 
 
+@final
 class KP(Channel):
     """Persistent potassium current, "K_P"; Korngreen & Sakmann (2000). `slow` multiplies the time of activation."""
 
@@ -157,6 +163,7 @@ class KP(Channel):
         return self.g * m**2 * h * (v - ek)
 
 
+@final
 class Kd(Channel):
     """Slowly inactivating D-type potassium current, "Kd"; Foust et al. (2011). Its rates have no temperature."""
 
@@ -173,6 +180,7 @@ class Kd(Channel):
         return self.g * m * h * (v - ek)
 
 
+@final
 class ImV2(Channel):
     """Muscarinic potassium (M) current, "Im_v2"; Vervaeke et al. (2006)."""
 

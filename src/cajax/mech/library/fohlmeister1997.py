@@ -6,7 +6,7 @@ the paper has `Reversal(35.0)` and `Reversal(-75.0)`, a leak of 0.05 mS/cm² and
 `Pool(ci=1e-4, co=1.8, gamma=1.0, depth=r/3, tau=…)`.
 """
 
-from typing import ClassVar
+from typing import ClassVar, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -17,6 +17,7 @@ from ..gating import Gate, vtrap
 from ..params import param
 
 
+@final
 class Na(Channel):
     """Sodium current, g m³ h (v − ena)."""
 
@@ -32,6 +33,7 @@ class Na(Channel):
         return self.g * m**3 * h * (v - ena)
 
 
+@final
 class K(Channel):
     """Delayed-rectifier potassium current, g n⁴ (v − ek)."""
 
@@ -46,6 +48,7 @@ class K(Channel):
         return self.g * n**4 * (v - ek)
 
 
+@final
 class KA(Channel):
     """Inactivating (A-type) potassium current, g a³ b (v − ek)."""
 
@@ -61,6 +64,7 @@ class KA(Channel):
         return self.g * a**3 * b * (v - ek)
 
 
+@final
 class Ca(Channel):
     """Calcium current, g c³ (v − eca)."""
 
@@ -75,6 +79,7 @@ class Ca(Channel):
         return self.g * c**3 * (v - eca)
 
 
+@final
 class KCa(Channel):
     """Calcium-gated potassium current without a gate of its own: g x²/(1 + x²) (v − ek) with x = cai/kd."""
 

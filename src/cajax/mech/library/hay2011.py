@@ -7,7 +7,7 @@ beside them: `na=Reversal(50.0), k=Reversal(-85.0), ca=CaDynamics()`. Default co
 paper's model of both BAC and step-current firing, or of the apical dendrite where the soma has none.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -59,6 +59,7 @@ class ColbertPan(Channel):
         return self.g * m**3 * h * (v - ena)
 
 
+@final
 class NaTa(ColbertPan):
     """Transient sodium current, `NaTa_t`; Colbert & Pan (2002)."""
 
@@ -69,6 +70,7 @@ class NaTa(ColbertPan):
     q10 = WARMED
 
 
+@final
 class NaTs2(ColbertPan):
     """Transient sodium current, `NaTs2_t`: `NaTa` shifted by +6 mV."""
 
@@ -79,6 +81,7 @@ class NaTs2(ColbertPan):
     q10 = WARMED
 
 
+@final
 class NaP(Channel):
     """Persistent sodium current, `Nap_Et2`: opens six times slower than `NaTa`; Magistretti & Alonso (1999)."""
 
@@ -95,6 +98,7 @@ class NaP(Channel):
         return self.g * m**3 * h * (v - ena)
 
 
+@final
 class Nap(Channel):
     """Persistent sodium current that opens at once, the alternative to `NaP`; Magistretti & Alonso (1999).
 
@@ -113,6 +117,7 @@ class Nap(Channel):
         return self.g * sigmoid((v + 52.6) / 4.6) * h * (v - ena)
 
 
+@final
 class KT(Channel):
     """Transient potassium current, `K_Tst`; Korngreen & Sakmann (2000), shifted by −10 mV."""
 
@@ -141,6 +146,7 @@ def korngreen_tau(u: Any, h_slope: float = 24.0) -> tuple[Array, Array]:
     return m_tau, 360.0 + (1010.0 + h_slope * (u + 55.0)) * jnp.exp(-(((u + 75.0) / 48.0) ** 2))
 
 
+@final
 class KP(Channel):
     """Persistent potassium current, `K_Pst`; Korngreen & Sakmann (2000), shifted by −10 mV."""
 
@@ -158,6 +164,7 @@ class KP(Channel):
         return self.g * m**2 * h * (v - ek)
 
 
+@final
 class SK(Channel):
     """Calcium-activated potassium current, `SK_E2`: half open at 0.43 µM, at any voltage; Köhler et al. (1996)."""
 
@@ -176,6 +183,7 @@ class SK(Channel):
         return self.g * z * (v - ek)
 
 
+@final
 class Kv31(Channel):
     """Fast potassium current, `SKv3_1`; Rettig et al. (1992). `shift` (mV) moves it along the voltage."""
 
@@ -193,6 +201,7 @@ class Kv31(Channel):
         return self.g * m * (v - ek)
 
 
+@final
 class Im(Channel):
     """Muscarinic potassium (M) current; Adams et al. (1982)."""
 
@@ -209,6 +218,7 @@ class Im(Channel):
         return self.g * m * (v - ek)
 
 
+@final
 class Ih(Channel):
     """Hyperpolarisation-activated cation current; Kole, Hallermann & Stuart (2006)."""
 
@@ -224,6 +234,7 @@ class Ih(Channel):
         return self.g * m * (v - self.e)
 
 
+@final
 class CaHVA(Channel):
     """High-threshold calcium current, `Ca_HVA`; Reuveni et al. (1993)."""
 
@@ -240,6 +251,7 @@ class CaHVA(Channel):
         return self.g * m**2 * h * (v - eca)
 
 
+@final
 class CaLVA(Channel):
     """Low-threshold calcium current, `Ca_LVAst`; Avery & Johnston (1996), times of Randall & Tsien (1997), −10 mV."""
 

@@ -1,6 +1,7 @@
 """The squid axon of Hodgkin and Huxley, as in NEURON."""
 
 import math
+from typing import final
 
 import jax.numpy as jnp
 
@@ -10,6 +11,7 @@ from ..gating import Q10, Gate, trap
 from ..params import param
 
 
+@final
 class HH(Channel):
     """Sodium, delayed-rectifier potassium and leak currents of the squid axon; NEURON's `hh`.
 

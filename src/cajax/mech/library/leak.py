@@ -1,10 +1,13 @@
 """The passive membrane."""
 
+from typing import final
+
 from ...base.types import Array, Param
 from ..base import Channel
 from ..params import param
 
 
+@final
 class Leak(Channel):
     """Passive leak with conductance density `g` and reversal potential `e`; no gates."""
 

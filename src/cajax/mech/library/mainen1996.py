@@ -6,7 +6,7 @@ scales the conductances by the same factor, so a cell needs one: `Cell(…, temp
 Default conductances are those of the files' soma and dendrites; the axon has 3 S/cm² of `Na` and 0.2 S/cm² of `Kv`.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -20,6 +20,7 @@ from .pospischil2008 import reuveni_calcium
 WARMER = Q10(2.3, at=23.0)
 
 
+@final
 class Na(Channel):
     """Fast sodium current, g m³ h (v − ena); `vshift` (mV) is added to the voltage that the gates see."""
 
@@ -39,6 +40,7 @@ class Na(Channel):
         return WARMER(celsius) * self.g * m**3 * h * (v - ena)
 
 
+@final
 class Kv(Channel):
     """Fast, non-inactivating potassium current, g n (v − ek)."""
 
@@ -54,6 +56,7 @@ class Kv(Channel):
         return WARMER(celsius) * self.g * n * (v - ek)
 
 
+@final
 class Km(Channel):
     """Slow voltage-dependent potassium (M) current, g n (v − ek)."""
 
@@ -69,6 +72,7 @@ class Km(Channel):
         return WARMER(celsius) * self.g * n * (v - ek)
 
 
+@final
 class KCa(Channel):
     """Slow calcium-dependent potassium current, g n (v − ek), opened at a rate of 0.01 cai per ms and mM."""
 
@@ -84,6 +88,7 @@ class KCa(Channel):
         return WARMER(celsius) * self.g * n * (v - ek)
 
 
+@final
 class Ca(Channel):
     """High-voltage-activated calcium current, g m² h (v − eca); rates of Reuveni et al. (1993)."""
 

@@ -6,7 +6,7 @@ model has about 50, −80 and 140 mV, and calcium in `Pool(ci=1e-4, gamma=1/18, 
 conductances are orders of magnitude to start from, not the paper's densities, which vary along the cell.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -48,6 +48,7 @@ def _drive(v: Array, cai: Any, cao: Any, celsius: Any) -> Array:
     return f * (cai / cao * (t + x) - t)
 
 
+@final
 class NaSoma(Channel):
     """Sodium current of soma and axon, g m² h s (v − ena). `ar` is what the slow gate `s` leaves; 1 is all."""
 
@@ -64,6 +65,7 @@ class NaSoma(Channel):
         return self.g * m**2 * h * s * (v - ena)
 
 
+@final
 class NaDend(Channel):
     """Sodium current of dendrites, g m² h s (v − ena), `ar` as in `NaSoma`: it falls along the apical trunk."""
 
@@ -80,6 +82,7 @@ class NaDend(Channel):
         return self.g * m**2 * h * s * (v - ena)
 
 
+@final
 class KdrSoma(Channel):
     """Delayed-rectifier potassium current of soma and axon, g n² (v − ek)."""
 
@@ -94,6 +97,7 @@ class KdrSoma(Channel):
         return self.g * n**2 * (v - ek)
 
 
+@final
 class KdrDend(Channel):
     """Delayed-rectifier potassium current of dendrites, g n² (v − ek)."""
 
@@ -120,6 +124,7 @@ def _a_type(
     return {"n": n, "l": Gate.relax(inf_l, jnp.maximum(0.26 * (v + 50.0), 2.0))}
 
 
+@final
 class KAProximal(Channel):
     """A-type potassium current within 100 µm of the soma, g n l (v − ek); half-activation `vn`, inactivation `vl`."""
 
@@ -136,6 +141,7 @@ class KAProximal(Channel):
         return self.g * n * l * (v - ek)
 
 
+@final
 class KADistal(Channel):
     """A-type potassium current beyond 100 µm, g n l (v − ek); `vn` and `vl` as in `KAProximal`."""
 
@@ -152,6 +158,7 @@ class KADistal(Channel):
         return self.g * n * l * (v - ek)
 
 
+@final
 class H(Channel):
     """Hyperpolarisation-activated cation current, g n (v − e); its time constant drops to 1 ms above −30 mV."""
 
@@ -168,6 +175,7 @@ class H(Channel):
         return self.g * n * (v - self.e)
 
 
+@final
 class CaL(Channel):
     """L-type calcium current of soma and proximal dendrites, g m ki/(ki + cai) · drive (Jaffe et al. 1994)."""
 
@@ -183,6 +191,7 @@ class CaL(Channel):
         return self.g * m * self.ki / (self.ki + cai) * _drive(v, cai, cao, celsius)
 
 
+@final
 class CaLDistal(Channel):
     """High-threshold L-type calcium current of distal dendrites, g m³ h (v − eca)."""
 
@@ -197,6 +206,7 @@ class CaLDistal(Channel):
         return self.g * m**3 * h * (v - eca)
 
 
+@final
 class CaT(Channel):
     """T-type calcium current, g m² h ki/(ki + cai) · drive. As in the model it reads calcium but brings none in."""
 
@@ -212,6 +222,7 @@ class CaT(Channel):
         return self.g * m**2 * h * self.ki / (self.ki + cai) * _drive(v, cai, cao, celsius)
 
 
+@final
 class CaRSoma(Channel):
     """R-type calcium current of the soma, g m³ h (v − eca)."""
 
@@ -226,6 +237,7 @@ class CaRSoma(Channel):
         return self.g * m**3 * h * (v - eca)
 
 
+@final
 class CaRDend(Channel):
     """R-type calcium current of dendrites, g m³ h (v − eca)."""
 
@@ -240,6 +252,7 @@ class CaRDend(Channel):
         return self.g * m**3 * h * (v - eca)
 
 
+@final
 class SAHP(Channel):
     """Slow calcium-dependent potassium current, g m³ (v − ek), half open at cai = `ca` (Destexhe et al. 1994)."""
 
@@ -257,6 +270,7 @@ class SAHP(Channel):
         return self.g * m**3 * (v - ek)
 
 
+@final
 class MAHP(Channel):
     """Fast calcium- and voltage-dependent potassium current, g o (v − ek); rates of Moczydlowski & Latorre (1983)."""
 
@@ -273,6 +287,7 @@ class MAHP(Channel):
         return self.g * o * (v - ek)
 
 
+@final
 class Km(Channel):
     """Slow voltage-dependent potassium (M) current, g n (v − ek); the rates of Mainen & Sejnowski (1996)."""
 

@@ -4,7 +4,7 @@ Rates as in the paper's model files (ModelDB 123623), at 36 °C; default conduct
 With `Leak`, one compartment of these spikes regularly (Na, Kd, Km), bursts (and CaL) or rebounds (and CaT).
 """
 
-from typing import Any
+from typing import Any, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -42,6 +42,7 @@ def reuveni_calcium(v: Array) -> tuple[Gate, Gate]:
     return Gate.rates(aq, bq), Gate.rates(ar, br)
 
 
+@final
 class Na(Channel):
     """Fast sodium current; Traub & Miles (1991). `vt` (mV) shifts the spike threshold."""
 
@@ -58,6 +59,7 @@ class Na(Channel):
         return self.g * m**3 * h * (v - self.e)
 
 
+@final
 class Kd(Channel):
     """Delayed-rectifier potassium current; Traub & Miles (1991). `vt` as in `Na`."""
 
@@ -74,6 +76,7 @@ class Kd(Channel):
         return self.g * n**4 * (v - self.e)
 
 
+@final
 class Km(Channel):
     """Slow non-inactivating potassium (M) current, which adapts the firing rate; Yamada et al. (1989).
 
@@ -94,6 +97,7 @@ class Km(Channel):
         return self.g * p * (v - self.e)
 
 
+@final
 class CaL(Channel):
     """High-threshold (L-type) calcium current of bursting cells; Reuveni et al. (1993).
 
@@ -113,6 +117,7 @@ class CaL(Channel):
         return self.g * q**2 * r * (v - self.e)
 
 
+@final
 class CaT(Channel):
     """Low-threshold (T-type) calcium current of rebound-bursting cells; Huguenard & McCormick (1992).
 

@@ -4,7 +4,7 @@ Both read and change concentrations, so "na", "k" and "ca" need ions that have t
 and the cell a temperature. Source: Luo & Rudy, Circ Res 74:1071 (1994).
 """
 
-from typing import Any
+from typing import Any, final
 
 import jax.numpy as jnp
 
@@ -14,6 +14,7 @@ from ..ions import thermal
 from ..params import param
 
 
+@final
 class NaKPump(Channel):
     """3 Na⁺ out for 2 K⁺ in: an outward current of up to `imax`, half of it at `kna` mM inside and `kk` mM outside."""
 
@@ -30,6 +31,7 @@ class NaKPump(Channel):
         return {"na": 3.0 * i, "k": -2.0 * i}
 
 
+@final
 class NCX(Channel):
     """3 Na⁺ in for 1 Ca²⁺ out, or the other way round: the direction follows the gradients and the voltage.
 

@@ -11,7 +11,7 @@ Voltages count from `rest`; the paper's reversal potentials are 115 (na), −15 
 `Pool(ci=1e-9, gamma=0.01115, depth=1.0, tau=13.33)`. No rate has a Q10.
 """
 
-from typing import ClassVar
+from typing import ClassVar, final
 
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -23,6 +23,7 @@ from ..params import param
 from .pospischil2008 import traub_potassium, traub_sodium
 
 
+@final
 class TraubNa(Channel):
     """Fast sodium current, g m³ h (v − ena); `vt` (mV) shifts the spike threshold."""
 
@@ -38,6 +39,7 @@ class TraubNa(Channel):
         return self.g * m**3 * h * (v - ena)
 
 
+@final
 class TraubKd(Channel):
     """Delayed-rectifier potassium current, g n⁴ (v − ek); `vt` as in `TraubNa`."""
 
@@ -53,6 +55,7 @@ class TraubKd(Channel):
         return self.g * n**4 * (v - ek)
 
 
+@final
 class CA3Na(Channel):
     """Sodium current of CA3, g m² h (v − ena)."""
 
@@ -70,6 +73,7 @@ class CA3Na(Channel):
         return self.g * m**2 * h * (v - ena)
 
 
+@final
 class CA3Kdr(Channel):
     """Delayed-rectifier potassium current of CA3, g n (v − ek)."""
 
@@ -86,6 +90,7 @@ class CA3Kdr(Channel):
         return self.g * n * (v - ek)
 
 
+@final
 class CA3KA(Channel):
     """Transient (A-type) potassium current of CA3, g a b (v − ek)."""
 
@@ -104,6 +109,7 @@ class CA3KA(Channel):
         return self.g * a * b * (v - ek)
 
 
+@final
 class CA3Ca(Channel):
     """High-threshold calcium current of CA3, g s² r (v − rest − 140 mV); χ has no Nernst potential."""
 
@@ -122,6 +128,7 @@ class CA3Ca(Channel):
         return self.g * s**2 * r * (v - self.rest - 140.0)
 
 
+@final
 class CA3KAHP(Channel):
     """Slow calcium-dependent potassium current of CA3, g q (v − ek); `per` is χ per mM."""
 
@@ -138,6 +145,7 @@ class CA3KAHP(Channel):
         return self.g * q * (v - ek)
 
 
+@final
 class CA3KC(Channel):
     """Voltage- and calcium-dependent potassium current of CA3, g c min(1, χ/250) (v − ek); `per` is χ per mM."""
 

@@ -4,6 +4,8 @@ One compartment of cm = 1 µF/cm² with `Na`, `K` and `Leak(g=1e-4, e=-65.0)` sp
 temperature enters by `phi` alone: there is no Q10.
 """
 
+from typing import final
+
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
@@ -13,6 +15,7 @@ from ..gating import Gate, vtrap
 from ..params import param
 
 
+@final
 class Na(Channel):
     """Sodium current whose activation follows the voltage at once: g m∞³ h (v − e)."""
 
@@ -30,6 +33,7 @@ class Na(Channel):
         return self.g * m**3 * h * (v - self.e)
 
 
+@final
 class K(Channel):
     """Delayed-rectifier potassium current, g n⁴ (v − e)."""
 

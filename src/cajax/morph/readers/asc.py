@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import final
 
 import numpy as np
 
@@ -15,6 +16,7 @@ _SOMA_NAMES = {"cellbody", "cell body", "soma"}
 _TAGS = {"axon": "axon", "dendrite": "basal", "apical": "apical", "cellbody": "soma", "soma": "soma"}
 
 
+@final
 class _Node(list):
     """What stands between two parentheses, and the line where it opens."""
 

@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ _TAGS = {0: "undefined", 1: "soma", 2: "axon", 3: "basal", 4: "apical"}
 _SOMA = 1
 
 
+@final
 class _Rows(NamedTuple):
     """The points of a file: file line, id, type, index of the parent (-1 for a root) [P] and x, y, z, radius [P, 4]."""
 
@@ -53,13 +54,13 @@ def _parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
     lines, fields = [], []
     text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
     for number, line in enumerate(text.splitlines(), start=1):
-        found = line.split("#", 1)[0].split()
-        if not found:
+        words = line.split("#", 1)[0].split()
+        if not words:
             continue
-        if len(found) < 7:
-            raise MorphologyError(f"{path} line {number}: expected 7 numbers {_COLUMNS}, found {len(found)}")
+        if len(words) < 7:
+            raise MorphologyError(f"{path} line {number}: expected 7 numbers {_COLUMNS}, found {len(words)}")
         lines.append(number)
-        fields.append(found[:7])
+        fields.append(words[:7])
     if not lines:
         raise MorphologyError(f"{path} holds no points; expected lines of 7 numbers {_COLUMNS}")
     try:
@@ -170,10 +171,10 @@ def _section_ends(rows: _Rows) -> tuple[np.ndarray, np.ndarray, bool]:
     proximal = _proximal(rows)
     last_child = np.zeros(n, int)
     last_child[p[~joined]] = child[~joined]
-    held = np.zeros(n, bool)
-    held[p[joined]] = True  # only a point with a child right after it can go on
-    held &= np.isin(np.arange(n), p[proximal[child]])
-    last[held] = kind[last_child[held]] != kind[held]
+    continued = np.zeros(n, bool)
+    continued[p[joined]] = True  # only a point with a child right after it can go on
+    continued &= np.isin(np.arange(n), p[proximal[child]])
+    last[continued] = kind[last_child[continued]] != kind[continued]
 
     three = _three_point_soma(rows, count)
     if three:

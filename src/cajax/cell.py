@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -47,6 +47,7 @@ def _value(name: str, x: Any, many: bool) -> Any:
     return x
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A morphology with what is painted on it.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -85,6 +85,7 @@ def _check_event_options(synapse: Any, options: dict[str, Any]) -> None:
             raise ParameterError(f"{name} = {value!r} is none; write for example {name}={example}")
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Network:
     """Populations of cells and projections between them."""

@@ -1,11 +1,12 @@
 """What acts on the voltage beside the membrane: drives from outside, and links between control volumes."""
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..base.types import Array, Float
 from .sites import Sites
 
 
+@final
 class Drive(NamedTuple):
     """What drives `sites` from outside in a step: a current `i` (nA) inwards, a conductance `g` (µS) to `e` (mV).
 
@@ -19,6 +20,7 @@ class Drive(NamedTuple):
     e: Array | None
 
 
+@final
 class Link(NamedTuple):
     """Conductances `g` [edge] µS between the control volumes `a` and `b` [edge]."""
 

@@ -1,7 +1,8 @@
 """Ion channels and synapses: what flows through a membrane, and how to write your own."""
 
-import importlib
-from typing import Any
+import importlib.util
+import sys
+from types import ModuleType
 
 from ..base.types import Param as Param
 from .base import Channel as Channel
@@ -80,10 +81,23 @@ LIBRARY = (
     "traub",
     "wang1996",
 )
+"""The libraries, each a module `cajax.mech.<name>`."""
 
 
-def __getattr__(name: str) -> Any:
-    # The libraries are imported when they are first asked for: some take longer to define than all the rest.
-    if name in LIBRARY:
-        return importlib.import_module(f".library.{name}", __name__)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+def _lazy(name: str) -> ModuleType:
+    """Return a library that is executed when it is first used: some take longer to define than all the rest."""
+    path = f"{__name__}.library.{name}"
+    if path not in sys.modules:
+        spec = importlib.util.find_spec(path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"cajax lacks its library {name}; install it anew")
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path] = module
+        spec.loader.exec_module(module)
+    # The short path is the public one; where the files lie may change.
+    sys.modules[f"{__name__}.{name}"] = sys.modules[path]
+    return sys.modules[path]
+
+
+globals().update({name: _lazy(name) for name in LIBRARY})

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 from ..morph import Region
 
 
+@final
 @dataclass(frozen=True)
 class Property:
     """A passive property of the membrane or the cytoplasm that can be painted like a channel."""
@@ -28,6 +29,7 @@ PROPERTIES: Mapping[str, Property] = {
 }
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Paint:
     """One value or mechanism on one labelled region: `name` is "na", "leak", … or one of `PROPERTIES`."""
@@ -37,6 +39,7 @@ class Paint:
     value: Any
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Decor:
     """Everything about a cell but its shape: labels, and paints in the order they were applied."""

@@ -1,13 +1,14 @@
 """Who projects to whom, by which synapse: plain data."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 from ..mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
 from ..morph import Location
 from .rules import Rule
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Projection:
     """Synapses of one kind from locations `source` on population `pre` to locations `at` on population `post`.

@@ -1,13 +1,14 @@
 """Which cell projects to which."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..base.errors import ParameterError
 
 
+@final
 @dataclass(frozen=True)
 class Rule:
     """Which cell projects to which: pairs (pre, post) of cell numbers for given population sizes."""

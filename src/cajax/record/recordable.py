@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +19,7 @@ Reader = Callable[[Moment], Any]
 """From a moment to one sample: a pytree of arrays."""
 
 
+@final
 class Bound(NamedTuple):
     """What names are resolved against: the structure of a model and its physics."""
 

@@ -136,9 +136,14 @@ def test_files_are_short():
     lines = {str(p.relative_to(PACKAGE)): length(p) for p in SOURCES}
     median = statistics.median(lines.values())
     print(f"{len(lines)} files, median {median:g} lines, longest {max(lines.items(), key=lambda kv: kv[1])}")
-    long = {name: n for name, n in lines.items() if n > 500}
-    assert not long, f"over 500 lines: {long}"
-    assert median < 200, f"median file has {median:g} lines"
+    long = {name: n for name, n in lines.items() if n > 400}
+    assert not long, f"over 400 lines: {long}"
+    assert median < 160, f"median file has {median:g} lines"
+
+
+def test_few_modules_are_loose():
+    loose = [p.stem for p in PACKAGE.glob("*.py") if p.stem != "__init__"]
+    assert len(loose) <= 8, f"give these a room: {loose}"
 
 
 def test_functions_are_short():
@@ -146,9 +151,9 @@ def test_functions_are_short():
         f"{path.relative_to(PACKAGE)}:{f.lineno} {f.name} has {n} lines"
         for path, tree in TREES.items()
         for f in functions(tree)
-        if (n := (f.end_lineno or f.lineno) - f.lineno + 1) > 60
+        if (n := (f.end_lineno or f.lineno) - f.lineno + 1) > 50
     ]
-    assert not long, "over 60 lines: " + "; ".join(long)
+    assert not long, "over 50 lines: " + "; ".join(long)
 
 
 def test_no_star_imports():
@@ -175,7 +180,7 @@ def test_root_exports_few_names_and_says_so():
     import cajax
 
     public = {k for k, x in vars(cajax).items() if not k.startswith("_") and not isinstance(x, ModuleType)}
-    assert len(public) <= 60, f"{len(public)} names: {sorted(public)}"
+    assert len(public) <= 80, f"{len(public)} names: {sorted(public)}"
     tree = TREES[PACKAGE / "__init__.py"]
     aliases = [a for n in tree.body if isinstance(n, ast.ImportFrom) and n.level for a in n.names]
     loose = [a.name for a in aliases if a.asname != a.name]

@@ -85,6 +85,17 @@ def _check_event_options(synapse: Any, options: dict[str, Any]) -> None:
             raise ParameterError(f"{name} = {value!r} is none; write for example {name}={example}")
 
 
+def _check_kinds(synapse: Any, rule: Any, name: Any) -> None:
+    """Raise `ParameterError` unless these are a synapse whose methods fit, a rule or None, and a word or None."""
+    if rule is not None and not isinstance(rule, Rule):
+        raise ParameterError(f"connect needs a rule such as all_to_all(), not {rule!r}")
+    if name is not None and not str(name).isidentifier():
+        raise ParameterError(f"projection name {name!r} must be a word of letters, digits and _")
+    if not isinstance(synapse, Synapse | EventSynapse | GapJunction):
+        raise ParameterError(f"connect needs a synapse such as Graded() or ExpSyn(), not {synapse!r}")
+    synapse.check()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -157,28 +168,10 @@ class Network:
         (default −20, or a point neuron's own); `surrogate` lets gradients pass where no spike happened; `plasticity`
         changes the weights during a run; `in_flight` spikes of one cell are kept on their way at once.
         """
-        known = {p.name: p for p in self.populations}
-        for population in (pre, post):
-            if population not in known:
-                raise unknown("population", population, known)
-        if rule is not None and not isinstance(rule, Rule):
-            raise ParameterError(f"connect needs a rule such as all_to_all(), not {rule!r}")
-        if name is not None and not str(name).isidentifier():
-            raise ParameterError(f"projection name {name!r} must be a word of letters, digits and _")
-        if not isinstance(synapse, Synapse | EventSynapse | GapJunction):
-            raise ParameterError(f"connect needs a synapse such as Graded() or ExpSyn(), not {synapse!r}")
-        if not isinstance(synapse, GapJunction):
-            synapse.check()
+        self._check_ends(pre, post, at, source)
+        _check_kinds(synapse, rule, name)
         only = {"delay": delay, "threshold": threshold, "surrogate": surrogate, "plasticity": plasticity}
         _check_event_options(synapse, only | {"in_flight": in_flight})
-        if not known[post].shapes:
-            raise ParameterError(
-                f"population '{post}' consists of spike sources; nothing can be connected to them"
-            )
-        for population, place in ((post, at), (pre, source)):
-            labels = {**DEFAULT_LABELS, **known[population].decor.labels}
-            if isinstance(place, str) and place not in labels:
-                raise unknown("region", place, labels, where=f"population '{population}'")
         name = name or type(synapse).__name__.lower()
         if (pre, post, name) in {(p.pre, p.post, p.name) for p in self.projections}:
             raise ParameterError(
@@ -189,6 +182,21 @@ class Network:
             None if source is None else as_location(source), delay, threshold, surrogate, in_flight, plasticity,
         )  # fmt: skip
         return dataclasses.replace(self, projections=(*self.projections, projection))
+
+    def _check_ends(self, pre: str, post: str, at: Any, source: Any) -> None:
+        """Raise unless both populations exist, have the labels that are named, and the second one has membranes."""
+        known = {p.name: p for p in self.populations}
+        for population in (pre, post):
+            if population not in known:
+                raise unknown("population", population, known)
+        if not known[post].shapes:
+            raise ParameterError(
+                f"population '{post}' consists of spike sources; nothing can be connected to them"
+            )
+        for population, place in ((post, at), (pre, source)):
+            labels = {**DEFAULT_LABELS, **known[population].decor.labels}
+            if isinstance(place, str) and place not in labels:
+                raise unknown("region", place, labels, where=f"population '{population}'")
 
     def __repr__(self) -> str:
         populations = ", ".join(f"{p.size} {p.name}" for p in self.populations)

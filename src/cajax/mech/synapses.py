@@ -280,3 +280,6 @@ class ShortTerm(EventSynapse):
 @final
 class GapJunction(Mechanism):
     """An electrical synapse: a conductance between two places, solved with the cable equation, not after it."""
+
+    def check(self) -> None:
+        """Nothing: it has no methods that could fail to fit together."""

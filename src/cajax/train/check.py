@@ -58,11 +58,7 @@ def check_gradient(
     good to some three digits only. Raises `NonFiniteError` where the loss or its gradient is not finite,
     `ParameterError` for a loss that is not one number.
     """
-    check_kinds("check_gradient", loss, model, free)
-    if isinstance(directions, bool) or not isinstance(directions, int) or directions < 1:
-        raise ParameterError(
-            f"check_gradient: directions = {directions!r} must be a whole number, at least 1"
-        )
+    _check_arguments(loss, model, free, directions)
     theta = free.init(model)
     dtype = jnp.result_type(*theta.values())
     if dtype.itemsize < 8:
@@ -80,6 +76,14 @@ def check_gradient(
         one_by_one = any(row.verdict == "differs" for row in rows)
         paths = [probe.path(path, noise, bound, one_by_one) for path in theta]
     return GradientCheck(probe.value, noise, str(dtype), tuple(paths), tuple(rows))
+
+
+def _check_arguments(loss: Any, model: Any, free: Any, directions: Any) -> None:
+    check_kinds("check_gradient", loss, model, free)
+    if isinstance(directions, bool) or not isinstance(directions, int) or directions < 1:
+        raise ParameterError(
+            f"check_gradient: directions = {directions!r} must be a whole number, at least 1"
+        )
 
 
 def _without_surrogates(model: Trainable) -> Trainable:

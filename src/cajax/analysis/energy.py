@@ -101,14 +101,8 @@ def _place(layout: Layout, at: Any) -> Any:
 
 def _painted_place(layout: Layout, m: ChannelSites) -> Any:
     """Return the place of every CV that a channel is painted on."""
-    labels = sorted({label for label in layout.labels if _paints(layout, m, label)})
+    labels = sorted({p.address.label for field in m.fields.values() for p in field.painted})
     return _place(layout, every_cv(reduce(or_, map(region, labels)) if labels else "all"))
-
-
-def _paints(layout: Layout, m: ChannelSites, label: str) -> bool:
-    """Whether a channel was painted on the region of that label."""
-    path = f"{layout.prefix}{label}.{m.name}."
-    return any(p.path.startswith(path) for field in m.fields.values() for p in field.painted)
 
 
 def _is_mixed(m: ChannelSites) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import ParameterError
-from ..mech import Reversal, reading
+from ..mech import reading
 from ..model.inserted import ChannelSites, IonSites
 from ..model.layout import Layout
 
@@ -55,7 +55,7 @@ def _check_reading(
 
 def _need_value(ion: IonSites, kind: str, name: str, reader: str, warm: bool) -> None:
     template: Any = ion.template
-    if kind == "e" and not isinstance(template, Reversal):
+    if kind == "e" and not template.has_own_reversal:
         _need_temperature(warm, f"'{reader}' reads {name}, a Nernst potential")
     known = {"e": 0.0, "i": template.inside(**template.start()), "o": template.outside(**template.start())}
     if known[kind] is None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.distributions import MEASURED, Distribution, Each
 from ..base.errors import ParameterError
 from ..mech import Channel, Ion, ParamSpec
-from ..model.fields import Field, Painted
+from ..model.fields import Address, Field, Painted
 from ..model.inserted import ChannelSites, IonSites
 from ..recipe.paints import PROPERTIES, Decor, Paint, Property
 from ..recipe.populations import Population
@@ -64,9 +64,9 @@ def _field(
 ) -> Field:
     painted = []
     for paint, where in visible:
-        path = f"{ground.layout.prefix}{paint.label}.{paint.name}.{spec.name}"
+        address = Address(ground.layout.name, paint.label, paint.name, spec.name)
         value, kind = getattr(paint.value, spec.name), type(paint.value).__name__
-        painted.append(low.painted(path, value, spec, kind, ground.only(covered[where]), where))
+        painted.append(low.painted(address, value, spec, kind, ground.only(covered[where]), where))
     return Field(len(covered), tuple(painted))
 
 
@@ -134,8 +134,8 @@ def _property(
         value = paint.value
         if measured is not None and isinstance(value, Each) and _is_measured(value.x):
             value = Each(value.scope, at.means(value.scope, measured[entries]))
-        path = f"{ground.layout.prefix}{paint.label}.{name}"
-        painted = low.painted(path, value, spec, path.rpartition(".")[0], at, where)
+        address = Address(ground.layout.name, paint.label, name)
+        painted = low.painted(address, value, spec, paint.label, at, where)
         found.append(dataclasses.replace(painted, where=entries))
     return found
 

@@ -12,7 +12,7 @@ from ..base.distributions import Distribution, Laid
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
 from ..mech import ParamSpec, check_value
-from ..model.fields import ALONG, SHARED, Painted
+from ..model.fields import ALONG, SHARED, Address, Painted
 from .territory import Territory
 
 
@@ -30,32 +30,33 @@ class Parameters:
         self.specs[path] = spec
 
     def painted(
-        self, path: str, value: Any, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
+        self, address: Address, value: Any, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
     ) -> Painted:
         """Register one painted value and return what fills the entries `where` of its field.
 
         `ground` are the CVs of these entries, `owner` names the mechanism in errors. Raises `ParameterError` for
         shapes and functions that do not fit the ground.
         """
+        path = address.path
         if isinstance(value, Distribution):
-            return self._laid(path, _over(value, path, ground), spec, owner, ground, where)
+            return self._laid(address, _over(value, path, ground), spec, owner, ground, where)
         if np.ndim(value) != 0:
             raise ParameterError(
                 f"parameter '{path}' was given an array of shape {np.shape(value)}; write each('cv', values)"
             )
         self.add(path, value, spec)
-        return Painted(path, SHARED, where, ground.owners)
+        return Painted(address, SHARED, where, ground.owners)
 
     def _laid(
-        self, path: str, laid: Laid, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
+        self, address: Address, laid: Laid, spec: ParamSpec, owner: str, ground: Territory, where: np.ndarray
     ) -> Painted:
-        owners = ground.owners
+        owners, path = ground.owners, address.path
         if laid.fn is not None:
             coefficients = _coefficients(path, laid)
             _check_function(path, laid, coefficients, ground)
             for name, number in coefficients.items():
                 self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
-            return Painted(path, ALONG, where, owners, laid.measure, laid.fn, tuple(coefficients))
+            return Painted(address, ALONG, where, owners, laid.measure, laid.fn, tuple(coefficients))
         if laid.scope not in owners:
             raise unknown("scope", laid.scope, owners, f"parameter '{path}'")
         values = np.asarray(units.value(laid.values, spec.unit, f"{owner}.{spec.name}"))
@@ -66,7 +67,7 @@ class Parameters:
                 f"parameter '{path}': each('{laid.scope}', …) needs one value or {width}, not {values.shape}"
             )
         self.add(path, np.broadcast_to(values, (width,)), spec)
-        return Painted(path, laid.scope, where, owners)
+        return Painted(address, laid.scope, where, owners)
 
 
 def _over(value: Distribution, path: str, ground: Territory) -> Laid:

@@ -80,12 +80,14 @@ class _Lowering:
 
     def graded(self, number: int, synapse: Synapse) -> GradedProjection:
         """Return the projection of a graded synapse, whose parameters its edges share."""
+        self._require_membrane()
         self._add_weight()
         fields = self._shared_fields(self.path, synapse)
         return GradedProjection(self._wires(number, self.pairs), synapse.plain(), fields)
 
     def gaps(self, number: int, synapse: GapJunction) -> GapProjection:
         """Return the projection of electrical synapses, edge by edge."""
+        self._require_membrane()
         self._add_weight()
         fields = self._shared_fields(self.path, synapse)
         return GapProjection(self._wires(number, self._every_pair()), synapse.plain(), fields)
@@ -113,10 +115,6 @@ class _Lowering:
         """Return the CVs `[pre]` that the projection comes from, or the numbers of its spike sources."""
         layout, projection = self.pre_layout, self.projection
         if layout.virtual:
-            if not isinstance(projection.synapse, EventSynapse):
-                raise ParameterError(
-                    f"projection '{self.path}': spike sources have no voltage; connect a synapse such as ExpSyn()"
-                )
             return np.arange(layout.virtual)
         at = layout.sites(layout.soma if projection.source is None else projection.source)
         if at.ndim == 1 or at.shape[1] != 1:
@@ -124,6 +122,12 @@ class _Lowering:
                 f"projection '{self.path}': source must be one place on every cell, such as 'axon' or center('axon')"
             )
         return at[:, 0]
+
+    def _require_membrane(self) -> None:
+        if self.pre_layout.virtual:
+            raise ParameterError(
+                f"projection '{self.path}': spike sources have no voltage; connect a synapse such as ExpSyn()"
+            )
 
     def _postsynaptic(self) -> np.ndarray:
         """Return the CVs `[cell, site]` that the projection goes to."""

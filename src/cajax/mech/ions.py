@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from itertools import pairwise
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -70,6 +70,9 @@ class Ion(Mechanism):
     Channels read `eca`, `cai`, `cao` by taking arguments of these names. An ion whose concentration changes has states
     (`start`) and their `rates`.
     """
+
+    has_own_reversal: ClassVar[bool] = False
+    """Whether its reversal potential is a parameter, which needs no concentrations and no temperature."""
 
     species: str | None = eqx.field(default=None, static=True, kw_only=True)
     valence: int | None = eqx.field(default=None, static=True, kw_only=True)
@@ -146,6 +149,8 @@ class Ion(Mechanism):
 @final
 class Reversal(Ion):
     """An ion of which only the reversal potential `e` matters."""
+
+    has_own_reversal: ClassVar[bool] = True
 
     e: Param = param(-77.0, "mV")
 

@@ -18,6 +18,26 @@ ALONG = "along"
 
 @final
 @on_disk
+@dataclass(frozen=True)
+class Address:
+    """What a painted value belongs to: the `field` of the mechanism `name` on the region `label` of a population.
+
+    A property has no fields, a lone cell no population to name: "".
+    """
+
+    population: str
+    label: str
+    name: str
+    field: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path of its parameter."""
+        return ".".join(word for word in (self.population, self.label, self.name, self.field) if word)
+
+
+@final
+@on_disk
 @dataclass(frozen=True, eq=False)
 class Painted:
     """One painted value and the entries of its field that it fills.
@@ -27,13 +47,18 @@ class Painted:
     is `fn(measure, **coefficients)`, a parameter per coefficient.
     """
 
-    path: str
+    address: Address
     scope: str
     where: np.ndarray
     owners: Mapping[str, np.ndarray]
     measure: np.ndarray | None = None
     fn: Callable[..., Any] | None = None
     coefficients: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The path of its parameter."""
+        return self.address.path
 
     @property
     def paths(self) -> tuple[str, ...]:

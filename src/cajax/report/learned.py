@@ -8,7 +8,9 @@ import numpy as np
 
 from .. import plot
 from ..analysis.resets import as_wide
+from ..base.errors import unknown
 from ..jobs import Job
+from ..model.fields import Address
 from ..model.layout import Group
 from ..model.model import Model
 from ..morph import Morphology
@@ -30,22 +32,29 @@ def local_changes(paths: Iterable[str], before: Model, after: Model) -> dict[tup
     start = as_wide(before, after)
     found: dict[tuple[str, str], np.ndarray] = {}
     for path in paths:
-        placed = _places(after, path)
+        placed = _filled(after, path)
         if placed is None:
             continue
         entries, which = placed
         old, new = np.asarray(start.params[path], float), np.asarray(after.params[path], float)
         if old.shape != new.shape or (old <= 0).any() or (new <= 0).any():
             continue
-        population, _, rest = path.partition(".")
-        rest = path if after.structure.is_cell else rest
-        key = ("" if after.structure.is_cell else population, ".".join(rest.split(".")[1:]))
+        address = _address(after, path)
+        key = (address.population, ".".join(word for word in (address.name, address.field) if word))
         values = found.setdefault(key, np.full(after.structure.size, np.nan))
         values[entries] = np.log2(new / old)[which]
     return found
 
 
-def _places(model: Model, path: str) -> tuple[np.ndarray, np.ndarray] | None:
+def _address(model: Model, path: str) -> Address:
+    """Return what the painted parameter at `path` belongs to."""
+    painted = model.structure.painted(path)
+    if painted is None:
+        raise unknown("painted parameter", path, model.params)
+    return painted.address
+
+
+def _filled(model: Model, path: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the CVs that a parameter fills and, per CV, which of its values applies; None for a shared one."""
     structure = model.structure
     painted = structure.painted(path)

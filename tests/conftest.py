@@ -15,9 +15,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Shapes and types that the engine and the recordings declare are checked at every call. Before the package is imported.
+install_import_hook(["cajax.engine", "cajax.record"], "beartype.beartype")
 
 # The same few examples on every run; `--hypothesis-profile=thorough` searches widely and at random.
 hypothesis.settings.register_profile(

@@ -8,7 +8,6 @@ import pytest
 import cajax as cx
 from cajax.base.errors import NonFiniteError, ParameterError, ProtocolError, UnknownNameError
 from cajax.mech import Leak
-from cajax.simulate import describe
 
 from .helpers import active, joined, passive, raises
 
@@ -86,8 +85,8 @@ def test_nan_names_time_and_place():
 def test_describe_finds_the_cell():
     s = joined().structure
     cvs = s.sites(("b", cx.at(1, 0.0)))
-    assert describe(s, int(cvs[2])) == "'b' cell 2, branch 1 (apical), x = 0.25"
-    assert describe(active().structure, 0) == "branch 0 (soma), x = 0.25"
+    assert s.describe(int(cvs[2])) == "'b' cell 2, branch 1 (apical), x = 0.25"
+    assert active().structure.describe(0) == "branch 0 (soma), x = 0.25"
 
 
 MISTAKES = {

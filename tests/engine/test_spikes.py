@@ -261,7 +261,7 @@ def test_gradients_of_a_ring_of_spiking_cells():
     def loss(params):
         model = ring().replace({k: v for k, v in params.items() if k != "times"})
         v = cx.simulate(model, 13.0, 0.05, [cx.Spikes("s", params["times"])])["c"]
-        return jnp.mean((v / 50) ** 2 * jnp.array([1.0, 0.7, 0.4]))
+        return jnp.mean((v / 50) ** 2 * jnp.array([[1.0, 0.7, 0.4]]))
 
     found = compare(loss, {**ring().params, "times": times})
     for path in ("times", "c->c.expsyn.delay", "c->c.expsyn.weight", "c->c.expsyn.threshold", "c.all.hh.gna"):
@@ -284,7 +284,7 @@ def test_gradients_of_a_sparse_projection(per_edge):
     def loss(params):
         m = model.replace({k: v for k, v in params.items() if k != "times"})
         v = cx.simulate(m, 6.0, 0.05, [cx.Spikes("s", params["times"])])["b"]
-        return jnp.mean((v + 60.0) ** 2 * jnp.array([1.0, 0.6]))
+        return jnp.mean((v + 60.0) ** 2 * jnp.array([[1.0, 0.6]]))
 
     found = compare(loss, {**model.params, "times": times}, rel=1e-6)
     assert all(abs(x) > 1e-4 for k, x in found.items() if "->" in k or k == "times"), found

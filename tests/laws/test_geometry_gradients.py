@@ -126,8 +126,8 @@ def loss_of(model: cx.Model) -> tuple[Loss, dict[str, jax.Array]]:
 
     def loss(params):
         found = trace(model.replace(params), 1.5)
-        total = jnp.mean(weight * ((found["v"] + 65.0) / 5) ** 2)
-        return total if "c" not in found else total + jnp.mean(weight * found["c"]) * 1e4
+        total = jnp.mean(weight[None] * ((found["v"] + 65.0) / 5) ** 2)
+        return total if "c" not in found else total + jnp.mean(weight[None] * found["c"]) * 1e4
 
     return loss, {k: v for k, v in model.params.items() if k.endswith(("radius", "length"))}
 

@@ -30,7 +30,9 @@ def cell_loss(
         model_ = model.replace({k: v for k, v in params.items() if k in model.params})
         record = {"v": cx.every_cv(), "i": "soma.leak.i", "m": cx.Probe(cx.every_cv(sodium), "na.m")}
         sol = cx.simulate(model_, 2.0, 0.05, [clamp, wave], record, method, adjoint=cx.Checkpointed())
-        return jnp.mean(weight * (sol["v"] / 50) ** 2) + jnp.mean(sol["m"] ** 2) + jnp.mean(sol["i"] * 1e2)
+        return (
+            jnp.mean(weight[None] * (sol["v"] / 50) ** 2) + jnp.mean(sol["m"] ** 2) + jnp.mean(sol["i"] * 1e2)
+        )
 
     clamp = {"delay": 0.217, "dur": 1.013, "amp": 0.7}
     return loss, {**model.params, **{k: jnp.asarray(x) for k, x in clamp.items()}}

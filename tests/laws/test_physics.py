@@ -42,7 +42,7 @@ def test_rest_is_a_fixed_point(method: Any) -> None:
     )
     rest = go().state
     after = go(state=rest)
-    assert float(jnp.abs(after["v"] - rest.v).max()) < 1e-9
+    assert float(jnp.abs(after["v"] - rest.v[None]).max()) < 1e-9
     assert float(jnp.ptp(after["m"])) < 1e-11
 
 
@@ -126,7 +126,7 @@ def test_each_value_reaches_its_place() -> None:
     wide = model
     for path in model.params:
         source = model.structure.painted(path)
-        if source is not None and source.place == "shared" and path.endswith((".g", ".cm", ".ra")):
+        if source is not None and source.scope == "shared" and path.endswith((".g", ".cm", ".ra")):
             wide = wide.widened(path, "branch")
     assert wide.structure != model.structure
     go = partial(

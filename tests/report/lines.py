@@ -110,7 +110,7 @@ def trained(task: Lines) -> tuple[cx.Model, cx.Model]:
     )
     gna, weight = "hidden.all.hh.gna", "pixels->hidden.graded.weight"
     return before, wide.replace(
-        {gna: wide.params[gna] * factor, weight: wide.params[weight] * np.array([1.0, 2.0, 3.0])}
+        {gna: wide.params[gna] * factor, weight: wide.params[weight] * np.array([[1.0, 2.0, 3.0]])}
     )
 
 

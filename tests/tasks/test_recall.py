@@ -189,7 +189,7 @@ def test_bits_are_read_in_the_response_window(solution):
     signs = 2.0 * TINY.associations()[1][2] - 1.0
     start, end = TINY.phases(inputs, stage)["response"]
     inside = (solution.ts >= start) & (solution.ts < end)
-    v = -70.0 + jnp.where(inside[:, None], 4.0, -9.0) * signs
+    v = -70.0 + jnp.where(inside[:, None], 4.0, -9.0) * signs[None]
     sol = dataclasses.replace(solution, records={"readouts": v})
     np.testing.assert_allclose(TINY.recalled(sol, inputs), signs * 4.0 / TINY.readout_scale)
     assert int(TINY.read(sol, inputs, stage).argmax()) == 2

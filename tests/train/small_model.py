@@ -58,8 +58,9 @@ class SmallModel(eqx.Module):
 def loss(model, batch, key):
     """Something nonlinear in everything, with noise."""
     x = batch + 0.01 * jax.random.normal(key, batch.shape)
-    v = jnp.tanh(10.0 * model("soma.na.g") * x[:, None]) * model("soma.kd.g") / model("dend[1].cm")
-    return jnp.mean((v - 0.02 * jnp.arange(6.0)) ** 2) * 1e3 + jnp.sum(
+    na, kd, cm = (jnp.broadcast_to(model(p), (6,))[None] for p in ("soma.na.g", "soma.kd.g", "dend[1].cm"))
+    v = jnp.tanh(10.0 * na * x[:, None]) * kd / cm
+    return jnp.mean((v - 0.02 * jnp.arange(6.0)[None]) ** 2) * 1e3 + jnp.sum(
         model.params["in->out.graded.weight"] ** 2
     )
 

@@ -148,7 +148,7 @@ def _slope(answer: Answer, trials: Any, name: str) -> tuple[Array, Array]:
         def of(classes: Array) -> Array:
             return jnp.take_along_axis(logits, jnp.maximum(classes, 0)[..., None], axis=-1)[..., 0]
 
-        own = labels[..., None] == jnp.arange(logits.shape[-1])
+        own = jax.nn.one_hot(labels, logits.shape[-1], dtype=bool)
         strongest = jnp.where(own, -jnp.inf, logits).max(axis=-1)
         wrong = jnp.where(targets == _STRONGEST, strongest, of(targets))
         return jnp.sum(wrong - of(labels)), logits

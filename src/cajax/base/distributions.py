@@ -6,7 +6,7 @@ Recipes and `Free` interpret these values; nothing here knows cells, regions or 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ EDGE = "edge"
 """The scope of values that differ from edge to edge of a projection."""
 
 
+@runtime_checkable
 class Ground(Protocol):
     """The N control volumes that a value is painted on, as a distribution sees them."""
 

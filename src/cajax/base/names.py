@@ -23,6 +23,9 @@ def on_disk(cls: T) -> T:
             name = f"{module.rpartition('.')[2]}.{name}"
     else:
         name = f"{module}:{cls.__qualname__}"
+    taken = _TYPES.get(name)
+    if taken is not None and taken.__module__ != module:
+        raise TypeError(f"{module} and {taken.__module__} both keep a class on disk as '{name}'; rename one")
     # `dataclass(slots=True)` and notebooks define a class anew: the newest one has the name.
     _TYPES[name] = cls
     _NAMES[cls] = name

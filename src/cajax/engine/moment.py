@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import equinox as eqx
 
@@ -36,6 +36,7 @@ class State(eqx.Module):
         return self.origin + self.n * self.dt
 
 
+@runtime_checkable
 class Surroundings(Protocol):
     """What parts ask of one another, through the physics that they belong to."""
 

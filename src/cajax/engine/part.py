@@ -1,13 +1,12 @@
 """What a part is: one thing that acts on the voltage in a run, with what it remembers."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from ..base.errors import unknown
-from ..base.names import on_disk
 from ..base.objects import optional
 from ..base.types import Array, Float
 from .links import Drive, Link
@@ -26,12 +25,8 @@ class Part(eqx.Module):
     part)`; its state, its recordings (`"name.what"`) and its parameters (`"name.parameter"`) go by that name.
     """
 
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        on_disk(cls)
-
     @optional
-    def bind(self, model: Any) -> Self:
+    def bind(self, model: Any) -> "Part":
         """Return the part with what it needs of a model; called once per run, with the parameters' values in place."""
         return self
 

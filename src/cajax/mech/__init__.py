@@ -101,3 +101,10 @@ def _lazy(name: str) -> ModuleType:
 
 
 globals().update({name: _lazy(name) for name in LIBRARY})
+
+
+def load_library(name: str) -> ModuleType:
+    """Return a library with its classes defined, whether or not anything has used it yet."""
+    module: ModuleType = globals()[name]
+    dir(module)  # the first look at a lazy module executes it
+    return module

@@ -65,7 +65,7 @@ def _import_library(name: str) -> None:
     """Import the library of `mech` that a name such as "hay2011.NaTs2T" belongs to."""
     paper, dot, _ = name.partition(".")
     if dot and ":" not in name and paper in mech.LIBRARY:
-        getattr(mech, paper)
+        mech.load_library(paper)
 
 
 def _decode(x: Any, arrays: Mapping[str, np.ndarray]) -> Any:

@@ -42,7 +42,7 @@ class Bound(NamedTuple):
         entry = np.minimum(np.searchsorted(index, sites), len(index) - 1)
         if (index[entry] != sites).any():
             raise ProtocolError(f"cannot record '{what}' at {at!r}: it is not painted there")
-        return entry
+        return np.asarray(entry)
 
 
 class Recordable(ABC):

@@ -289,7 +289,8 @@ class Match(Task):
         edges = jnp.arange(0.0, stage.t1 + BIN - 1e-6, BIN)
 
         def shown(which: jax.Array, start: Any) -> jax.Array:
-            upto = jnp.clip(edges - jnp.asarray(start)[..., None], 0.0, self.stimulus)
+            start = jnp.atleast_1d(jnp.asarray(start))
+            upto = jnp.clip(edges[None] - start[:, None], 0.0, self.stimulus)
             return (jnp.diff(upto) / BIN)[..., None] * jnp.asarray(which)[:, None, :]
 
         return shown(inputs["sample"], self.onset) + shown(inputs["test"], self._test_onset(inputs))

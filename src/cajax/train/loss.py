@@ -55,7 +55,7 @@ def _difference(name: str, v: Array, target: ArrayLike) -> Array:
         raise ParameterError(
             f"{name}: the target has shape {shape}, which does not fit {wanted}; reshape the target"
         )
-    return v - jnp.asarray(target, dtype=jnp.result_type(v))
+    return v - jnp.broadcast_to(jnp.asarray(target, dtype=jnp.result_type(v)), jnp.shape(v))
 
 
 def _labels(name: str, logits: Array, labels: ArrayLike) -> Array:

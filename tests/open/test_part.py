@@ -122,7 +122,8 @@ def test_it_works_in_a_network(plain):
 
 def test_mistakes(plain, model):
     raises(lambda: run_with(model, "astro.y"), "'y'", "'x'")
-    raises(lambda: model.with_part("astro", Astrocyte()), "'astro'", "already")
+    for taken in ("astro", "ions", "electrodes", "soma"):
+        raises(lambda name=taken: model.with_part(name, Astrocyte()), f"'{taken}'", "already")
     raises(lambda: cx.simulate(plain.with_part("leaky", Leak()), 1.0), "'leaky'", "Part")
     raises(lambda: plain.with_part("my pool", Astrocyte()), "my pool", "word")
     raises(lambda: plain.with_part("astro", 3), "int")

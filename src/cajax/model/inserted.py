@@ -20,6 +20,10 @@ THRESHOLD = -20.0
 """Where a spike is detected (mV) unless the projection or a point neuron says otherwise."""
 
 
+PARTS = ("ions", "membranes", "electrodes", "resets")
+"""The names of the parts that every model has."""
+
+
 def path_of(population: str, name: str) -> str:
     """Return the name of something in the whole model; a lone cell has no population to name."""
     return f"{population}.{name}" if population else name

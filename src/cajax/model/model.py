@@ -15,7 +15,7 @@ from ..base.types import Array, Float
 from ..mech import Mechanism, check_value
 from ..morph import CVs
 from .fields import ALONG, SHARED
-from .inserted import InsertedPart
+from .inserted import PARTS, InsertedPart
 from .structure import Structure
 
 
@@ -95,8 +95,12 @@ class Model(eqx.Module):
             raise ParameterError(
                 f"with_part({name!r}, …) takes a word and a class of Part and Mechanism, not {type(part).__name__}"
             )
-        if name in {p.name for p in self.structure.parts} | {x.name for x in self.structure.layouts}:
-            raise ParameterError(f"there is a part or population '{name}' already; choose another name")
+        layouts = self.structure.layouts
+        taken = {*PARTS, *(p.name for p in self.structure.parts), *(x.name for x in layouts)}
+        if name in taken or (self.structure.is_cell and name in layouts[0].labels):
+            raise ParameterError(
+                f"there is a part, a population or a region '{name}' already; choose another name"
+            )
         fields = {spec.name: f"{name}.{spec.name}" for spec in part.specs()}
         inserted = InsertedPart(name, part.plain(), fields)
         specs = {**self.structure.specs, **{fields[spec.name]: spec for spec in part.specs()}}

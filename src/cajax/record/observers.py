@@ -55,11 +55,12 @@ class Observers:
         left = n
         for block, k in zip(reversed(blocks), reversed(self.levels), strict=True):
             count, left = divmod(left, k)
-            if count == 0:
-                continue
-            run = loop if k == self.levels[-1] else _plain
-            state, samples = run(block, state, count)
-            records = _joined(records, samples if k == 1 else _flattened(samples))
+            if count:
+                run = loop if k == self.levels[-1] else _plain
+                state, samples = run(block, state, count)
+                records = _joined(records, samples if k == 1 else _flattened(samples))
+            if left:  # the steps that fill no block begin with a sample
+                records = _joined(records, jax.tree.map(lambda x: x[None], self.read(state, k)))
         last = {name: x for name, x in self.read(state).items() if n % self._every[name] == 0}
         records = _joined(records, jax.tree.map(lambda x: x[None], last))
         return state, {name: records[name] for name in self._every}

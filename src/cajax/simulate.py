@@ -1,6 +1,5 @@
 """`simulate`: the one function that runs a model."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -18,7 +17,7 @@ from .engine.method import Method, Staggered
 from .engine.moment import State
 from .engine.physics import Physics, bind
 from .engine.solution import Solution
-from .engine.step import advance, initial
+from .engine.step import advance, initial, resumed
 from .inputs.base import Electrode, Input, Trigger
 from .model.model import Model, require_model
 from .model.structure import Structure
@@ -101,9 +100,7 @@ def _start(
     """Return the step of a run, its physics and its first state."""
     physics = bind(model, inputs, metered)
     dt = dt.astype(physics.v0.dtype)
-    first = initial(physics, method, dt)
-    if state is not None:
-        first = _restarted(state, first, dt)
+    first = initial(physics, method, dt) if state is None else resumed(physics, method, state, dt)
     return partial(advance, physics, method), physics, first
 
 
@@ -119,19 +116,6 @@ def _last_good(
         (first, step(first)),
     )
     return before, after
-
-
-def _restarted(state: State, fresh: State, dt: Array) -> State:
-    """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed.
-
-    Inputs that are not those of the run before begin anew, as they are in the `fresh` state.
-    """
-    parts = dict(state.parts)
-    if jax.tree.map(jnp.shape, fresh.parts["electrodes"]) != jax.tree.map(jnp.shape, parts["electrodes"]):
-        parts["electrodes"] = fresh.parts["electrodes"]
-    same = state.dt == dt
-    origin = jnp.where(same, state.origin, state.t)
-    return dataclasses.replace(state, parts=parts, origin=origin, n=jnp.where(same, state.n, 0), dt=dt)
 
 
 def simulate(
@@ -238,12 +222,12 @@ def _check_state(state: Any, shapes: State) -> None:
     if not isinstance(state, State):
         raise ProtocolError(f"state must be the .state of a Solution, not {type(state).__name__}")
     given, wanted = ((x.v, {**x.parts, "electrodes": None}, x.origin, x.n, x.dt) for x in (state, shapes))
-    same = jax.tree.structure(given) == jax.tree.structure(wanted)
-    if not same or any(
-        np.shape(a) != b.shape for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(wanted), strict=True)
+    pairs = zip(jax.tree.leaves(given), jax.tree.leaves(wanted), strict=False)
+    if jax.tree.structure(given) != jax.tree.structure(wanted) or any(
+        np.shape(a) != b.shape or a.dtype != b.dtype for a, b in pairs
     ):
         raise ProtocolError(
-            "state belongs to another model: its CVs, gates or signals differ from this one's"
+            "state belongs to another model: its CVs, gates or signals, or their precision, differ from this one's"
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 import cajax.mech as mech
 from cajax.base.names import class_of, name_of, on_disk
-from cajax.engine.graded import Graded as Part
+from cajax.engine.graded_synapses import GradedSynapses
 from cajax.model import files  # noqa: F401  (imports everything that a model is made of)
 
 KEPT = {
@@ -32,7 +32,7 @@ def test_a_name_stays(name):
 
 
 def test_public_mechanisms_are_meant_by_their_names():
-    assert class_of("Graded") is mech.Graded and name_of(Part) is None
+    assert class_of("Graded") is mech.Graded and name_of(GradedSynapses) is None
     assert class_of("hh.HH") is mech.HH and class_of("pospischil2008.Na") is mech.Na
 
 

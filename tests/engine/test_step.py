@@ -29,7 +29,7 @@ def test_currents_and_slopes():
     physics = bind(joined())
     v = jnp.linspace(-80.0, -40.0, joined().structure.size)
     start = initial(physics, cx.BackwardEuler(), DT)
-    moment = Moment(physics, v, start.t, start.n, 1, start.parts)
+    moment = Moment(physics, v, start.t, start.n, DT, 1, start.parts)
     _, total, slope = physics.membranes.load(start.parts["membranes"], moment, DT)
     graded = physics.part("a->b.graded")
     i, di = graded.current(graded.post.take(v), {"s": jnp.array([0.5, 0.25])})

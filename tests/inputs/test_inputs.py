@@ -13,7 +13,7 @@ from cajax import CajaxError
 from cajax.base.errors import ParameterError, ProtocolError, UnknownNameError
 from cajax.mech import ExpSyn, Leak
 
-from ..helpers import raises
+from ..helpers import passive, raises
 
 KEY = jax.random.key(3)
 G, E = 3e-4, -65.0
@@ -263,3 +263,32 @@ def test_a_population_of_cells_may_be_made_to_spike():
     clamp = cx.IClamp("a", 1.0, 10.0, jnp.array([0.0, -0.05]))
     g = cx.simulate(model, 5.0, 0.1, [spikes, clamp], {"g": "a->b.expsyn.g"})["g"]
     np.testing.assert_allclose(g[-1], [2.0, 1.0], atol=1e-9)
+
+
+def test_other_inputs_of_equal_shape_inherit_nothing():
+    """An amplifier's state, in mV, is not the current of a noise."""
+    model = passive().discretize(cx.PerBranch(2))
+    first = cx.simulate(model, 2.0, 0.05, [cx.TwoElectrode("soma", v=-20.0)])
+    noise = cx.Noise("soma", mean=0.0, std=1e-3, tau=5.0, key=jax.random.key(0))
+    rest = cx.simulate(model, 1.0, 0.05, [noise], state=first.state)
+    assert float(rest["v"].min()) > -71.0
+
+
+def test_a_recording_that_measures_currents_disturbs_no_memory():
+    model = passive().discretize(cx.PerBranch(2))
+    noise = cx.Noise("soma", mean=0.1, std=0.1, tau=5.0, key=jax.random.key(0))
+    whole = cx.simulate(model, 2.0, 0.05, [noise])["v"]
+    first = cx.simulate(model, 1.0, 0.05, [noise])
+    rest = cx.simulate(model, 1.0, 0.05, [noise], {"v": "soma", "m": "soma.membrane"}, state=first.state)
+    np.testing.assert_allclose(rest["v"], whole[20:], rtol=1e-12)
+
+
+def test_noise_goes_on_where_the_step_changes():
+    """The draws of the second part are not those of the first."""
+    model = passive().discretize(cx.PerBranch(1))
+    noise = cx.Noise("soma", mean=0.0, std=1.0, tau=0.01, key=jax.random.key(0))
+    record = {"i": "soma.membrane"}
+    first = cx.simulate(model, 20.0, 0.1, [noise], record)
+    second = cx.simulate(model, 10.0, 0.05, [noise], record, state=first.state)
+    a, b = np.asarray(first["i"][1:]), np.asarray(second["i"][1:])
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.3

@@ -62,7 +62,7 @@ def test_a_clamp_in_single_precision():
 
 def test_a_current_source_beside_a_clamp_is_not_counted():
     model = cell().discretize(cx.PerBranch(2))
-    clamp = cx.VClamp("soma", -30.0)
+    clamp = cx.VClamp("soma", -30.0, rs=1e-6)
     alone = cx.simulate(model, 3.0, 0.05, [clamp], {"i": "soma.clamp"})["i"]
     both = cx.simulate(model, 3.0, 0.05, [clamp, cx.IClamp("soma", 0.0, 9.0, 0.5)], {"i": "soma.clamp"})["i"]
     np.testing.assert_allclose(both[1:], alone[1:] - 0.5, rtol=1e-5)

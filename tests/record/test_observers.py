@@ -59,4 +59,4 @@ def test_mistakes():
         kind=ProtocolError,
     )
     for wrong in (0, True, -3):
-        raises(lambda every=wrong: Voltage("soma", every), "whole number", kind=ProtocolError)
+        raises(lambda every=wrong: run(5, {"v": Voltage("soma", every)}), "whole number", kind=ProtocolError)

@@ -29,24 +29,33 @@ class Crossing(eqx.Module):
     ) -> "Crossing":
         """Return the crossing of a detector with its threshold."""
         path = detector.threshold
-        threshold = model.params[path] if path else Crossing.threshold_of(membranes, detector)
+        threshold = model.params[path] if path else threshold_at(membranes, detector.cvs)
         return Crossing(Sites(detector.cvs, model.structure.size), threshold, surrogate)
-
-    @staticmethod
-    def threshold_of(membranes: Membranes, detector: Detector) -> Any:
-        """Return the threshold (mV), one or [cell], of a detector's point neuron, else the usual one."""
-        membrane = membranes.named(detector.point)
-        if membrane is None:
-            return THRESHOLD
-        point: Any = membrane.channel
-        value = point.threshold
-        return value[np.searchsorted(membrane.sites.index, detector.cvs)] if jnp.ndim(value) else value
 
     def within(
         self, v0: Float[Array, "cv"], v1: Float[Array, "cv"], dt: Array
     ) -> tuple[Float[Array, "cell"], Float[Array, "cell"]]:
         """Return whether each cell spikes between two voltages, as a number, and how long before the end, ms."""
         return crossed(self.sites.take(v0), self.sites.take(v1), self.threshold, dt, self.surrogate)
+
+
+def threshold_at(membranes: Membranes, cvs: np.ndarray) -> Any:
+    """Return the threshold (mV) at control volumes, one or [cell]: a point neuron's own, else the usual one."""
+    threshold: Any = THRESHOLD
+    for membrane in membranes.channels:
+        inside = np.isin(cvs, membrane.sites.index)
+        if not membrane.channel.is_point or not inside.any():
+            continue
+        point: Any = membrane.channel
+        own = point.threshold
+        if inside.all() and not jnp.ndim(own):
+            return own
+        entry = np.searchsorted(membrane.sites.index, cvs[inside])
+        own = own[entry] if jnp.ndim(own) else own
+        threshold = (
+            jnp.broadcast_to(jnp.asarray(threshold, float), cvs.shape).at[np.flatnonzero(inside)].set(own)
+        )
+    return threshold
 
 
 @jax.custom_jvp

@@ -1,6 +1,6 @@
 """Electrodes in a run: what inputs at places drive, what they remember, which currents they are measured to pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -60,7 +60,11 @@ class Placed(eqx.Module):
 
 @final
 class Electrodes(Part):
-    """All electrodes of a run. With `metered` their currents over the last step are remembered too."""
+    """All electrodes of a run. With `metered` the currents over the last step are remembered too.
+
+    What each electrode remembers is kept under its kind and place, so that a run that goes on with other inputs takes
+    over what belongs to the same ones, and nothing else.
+    """
 
     placed: tuple[Placed, ...]
     metered: bool = eqx.field(static=True)
@@ -71,46 +75,71 @@ class Electrodes(Part):
         found = (Placed.of(structure, x) for x in inputs if isinstance(x, Electrode))
         return Electrodes(tuple(found), metered)
 
+    def named(self) -> Iterator[tuple[str, Placed]]:
+        """Yield the electrodes by kind, place and number."""
+        seen: dict[str, int] = {}
+        for p in self.placed:
+            name = f"{type(p.electrode).__name__} at {p.electrode.at}"
+            seen[name] = seen.get(name, 0) + 1
+            yield f"{name}, {seen[name]}", p
+
     def start(self, moment: Moment) -> dict[str, Any]:
-        dtype = moment.v.dtype
-        memories = tuple(p.electrode.start(p.shape, dtype) for p in self.placed)
+        memories = {name: p.electrode.start(p.shape, moment.v.dtype) for name, p in self.named()}
+        return {"memories": memories, **self._at_rest(memories, moment)}
+
+    def _at_rest(self, memories: Mapping[str, Any], moment: Moment) -> dict[str, Array]:
+        """Return the currents before any step: i + g (e − v) of every electrode."""
+        if not self.metered:
+            return {}
+        total, clamp = jnp.zeros_like(moment.v), jnp.zeros_like(moment.v)
+        for drive in self.drives({"memories": memories}, moment, moment.dt):
+            i = _direct(drive, moment.v)
+            total = drive.sites.add(total, i)
+            clamp = clamp if drive.g is None else drive.sites.add(clamp, i)
+        return {"all": total, "clamp": clamp}
+
+    def resume(self, state: Any, moment: Moment, same: Array) -> dict[str, Any]:
+        fresh = self.start(moment)
+        old: Mapping[str, Any] = state["memories"]
+
+        def taken(name: str, new: Any) -> Any:
+            kept = old.get(name)
+            return kept if jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, new) else new
+
+        memories = {name: taken(name, new) for name, new in fresh["memories"].items()}
         if not self.metered:
             return {"memories": memories}
-        drives = self.drives({"memories": memories}, moment, jnp.ones((), dtype))
-        return {"memories": memories, "i": tuple(_direct(drive, moment.v) for drive in drives)}
+        measured = state if "all" in state else self._at_rest(memories, moment)
+        return {"memories": memories, "all": measured["all"], "clamp": measured["clamp"]}
 
     def load(self, state: Any, moment: Moment, dt: Array) -> Load:
         return state, None, None
 
     def drives(self, state: Any, moment: Moment, dt: Array) -> tuple[Drive, ...]:
-        return tuple(
-            p.drive(moment, memory, dt) for p, memory in zip(self.placed, state["memories"], strict=True)
-        )
+        return tuple(p.drive(moment, state["memories"][name], dt) for name, p in self.named())
 
     def settle(self, state: Any, before: Moment, after: Moment, dt: Array) -> dict[str, Any]:
-        memories = tuple(
-            p.remembered(memory, before, after, dt)
-            for p, memory in zip(self.placed, state["memories"], strict=True)
-        )
-        if not self.metered:
+        memories = {
+            name: p.remembered(state["memories"][name], before, after, dt) for name, p in self.named()
+        }
+        if not self.metered or after.stage is None:
             return {"memories": memories}
-        return {"memories": memories, "i": _measured(self.drives(state, before, dt), after)}
+        total = after.stage.driven()
+        clamp = total
+        for drive in after.stage.drives:
+            if drive.g is None and drive.i is not None:
+                clamp = drive.sites.add(clamp, -drive.i)
+        return {"memories": memories, "all": total, "clamp": clamp}
 
     def observed(self) -> tuple[str, ...]:
-        return ("i", "clamp") if self.metered else ()
+        return ("all", "clamp") if self.metered else ()
 
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
-        """Return the current (nA) [cv] brought in over the last step: "i" by all, "clamp" by those that hold a voltage.
+        """Return the current (nA) [cv] that came in over the last step: "all", or from voltage clamps, "clamp".
 
         Needs `metered`.
         """
-        checked(what, self.observed(), "electrodes")
-        holding = self.drives(state, moment, jnp.ones_like(moment.t))
-        total = jnp.zeros_like(moment.v)
-        for drive, i in zip(holding, state["i"], strict=True):
-            if what == "i" or drive.g is not None:
-                total = drive.sites.add(total, i)
-        return total
+        return state[checked(what, self.observed(), "electrodes")]
 
 
 def _direct(drive: Drive, v: Array) -> Array:
@@ -121,27 +150,3 @@ def _direct(drive: Drive, v: Array) -> Array:
     if drive.g is not None and drive.e is not None:
         total = total + drive.g * (drive.e - drive.sites.take(v))
     return total
-
-
-def _measured(drives: Sequence[Drive], after: Moment) -> tuple[Array, ...]:
-    """Return the current of every drive over a step.
-
-    Of a current source it is known. A voltage clamp passes what the balance of charge at its site lacks: g (e − v)
-    would be the difference of nearly equal numbers. Where several clamps share a site the balance gives their sum
-    only, and each is g (e − v).
-    """
-    stage: Any = after.stage
-    balance, clamps = stage.driven(), jnp.zeros_like(after.v)
-    for drive in drives:
-        if drive.i is not None:
-            balance = drive.sites.add(balance, -drive.i)
-        if drive.g is not None:
-            clamps = drive.sites.add(clamps, jnp.ones_like(drive.g))
-    found = []
-    for drive in drives:
-        i = _direct(drive, after.v)
-        if drive.g is not None:
-            own = drive.sites.take(balance) + (0.0 if drive.i is None else drive.i)
-            i = jnp.where(drive.sites.take(clamps) > 1.5, i, own)
-        found.append(i)
-    return tuple(found)

@@ -21,8 +21,8 @@ def solve_joined(
     """Solve the cable equation of cells with gap junctions.
 
     A junction of conductance g adds g (v_a − v_b) to one end and its negative to the other. The matrix stays symmetric
-    and positive: conjugate gradients with the tree solve as preconditioner need a handful of iterations, and are exact
-    to rounding after at most twice as many as there are junctions. Without junctions it is the tree solve.
+    and positive: conjugate gradients with the tree solve as preconditioner, to 50 units of rounding or 100 iterations;
+    up to 50 junctions that is exact. Without junctions it is the tree solve.
     """
     trees = tuple(forest)
     if not links:
@@ -34,8 +34,7 @@ def solve_joined(
     def product(x: Array) -> Array:
         flow_out = matvec(trees, diagonal, axial, x)
         for link in links:
-            flow = link.g * (link.a.take(x) - link.b.take(x))
-            flow_out = link.b.add(link.a.add(flow_out, flow), -flow)
+            flow_out = link.add_outflow(flow_out, x)
         return flow_out
 
     precise = 50.0 * float(jnp.finfo(rhs.dtype).eps)

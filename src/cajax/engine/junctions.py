@@ -2,11 +2,12 @@
 
 from typing import Any, final
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from ..base.types import Array
-from ..model.inserted import GapProjection
+from ..model.inserted import GapProjection, Wires
 from ..model.model import Model
 from .links import Link
 from .moment import Moment
@@ -19,6 +20,7 @@ class Junctions(Part):
     """The electrical synapses of one projection: a conductance between two control volumes, solved with the cable."""
 
     link: Link
+    wires: Wires = eqx.field(static=True)
 
     @staticmethod
     def of(model: Model, projection: GapProjection) -> "Junctions":
@@ -26,7 +28,8 @@ class Junctions(Part):
         wires, size = projection.wires, model.structure.size
         edges = np.asarray(wires.edges)
         g = jnp.broadcast_to(wires.sorted(model.params, wires.weight), (len(edges),))
-        return Junctions(Link(g, Sites(wires.pre[edges[:, 0]], size), Sites(wires.post[edges[:, 1]], size)))
+        link = Link(g, Sites(wires.pre[edges[:, 0]], size), Sites(wires.post[edges[:, 1]], size))
+        return Junctions(link, wires)
 
     def start(self, moment: Moment) -> Any:
         return {}
@@ -46,4 +49,4 @@ class Junctions(Part):
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
         """Return the "current" (nA) [edge] from the presynaptic to the postsynaptic side."""
         checked(what, self.observed(), "gap junctions")
-        return self.link.g * (self.link.a.take(moment.v) - self.link.b.take(moment.v))
+        return self.wires.as_written(self.link.flow(moment.v))

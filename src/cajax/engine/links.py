@@ -27,3 +27,12 @@ class Link(NamedTuple):
     g: Float[Array, "edge"]
     a: Sites
     b: Sites
+
+    def flow(self, v: Float[Array, "cv"]) -> Float[Array, "edge"]:
+        """Return the current g (v_a − v_b) (nA) of every edge."""
+        return self.g * (self.a.take(v) - self.b.take(v))
+
+    def add_outflow(self, out: Float[Array, "cv"], v: Float[Array, "cv"]) -> Float[Array, "cv"]:
+        """Return `out` with what leaves every control volume through the link added."""
+        flow = self.flow(v)
+        return self.b.add(self.a.add(out, flow), -flow)

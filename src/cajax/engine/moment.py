@@ -71,14 +71,15 @@ class Surroundings(Protocol):
 class Moment:
     """The start or the end of a step, or a moment that is recorded.
 
-    `v` [cv] mV, `t` ms, the number `n` of the step, the `order` of the method (1 or 2), the memory of every part by its
-    name. `stage` is the last solve of the step that ended here.
+    `v` [cv] mV, `t` ms, the number `n` of the step and its length `dt` ms, the `order` of the method (1 or 2), the
+    memory of every part by its name. `stage` is the last solve of the step that ended here.
     """
 
     physics: "Surroundings"
     v: Float[Array, "cv"]
     t: Float[Array, ""]
     n: Int[Array, ""]
+    dt: Float[Array, ""]
     order: int
     parts: Mapping[str, Any]
     stage: Stage | None = None

@@ -66,6 +66,14 @@ class Part(eqx.Module):
         return ()
 
     @optional
+    def resume(self, state: Any, moment: Moment, same: Array) -> Any:
+        """Return the memory as a run takes it up that goes on from another, at `moment`.
+
+        `same`: whether the new run has the same step, `moment.dt`.
+        """
+        return state
+
+    @optional
     def flow(self, state: Any, moment: Moment) -> Float[Array, "cv"] | None:
         """Return the outward current (nA) [cv] at `moment`, `state` being that of `present`; None where there is none.
 

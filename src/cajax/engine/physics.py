@@ -13,8 +13,9 @@ from ..model.model import Model
 from ..model.structure import Structure
 from ..solve import Tree
 from .electrodes import Electrodes
+from .event_synapses import EventSynapses
 from .geometry import NF_PER_UF_CM2_UM2, axial_conductance, geometry
-from .graded import Graded
+from .graded_synapses import GradedSynapses
 from .ions import Ions
 from .junctions import Junctions
 from .membranes import Membranes
@@ -23,7 +24,6 @@ from .part import Part
 from .readings import Readings, States
 from .resets import Resets
 from .sites import Sites
-from .spikes import Spikes
 
 
 @final
@@ -96,8 +96,8 @@ def bind(model: Model, inputs: Sequence[Input] = (), metered: bool = False) -> P
     ions, membranes = Ions.of(model, shape), Membranes.of(model, shape, temperature)
     electrodes = Electrodes.of(s, inputs, metered)
     parts: dict[str, Part] = {"ions": ions, "membranes": membranes}
-    parts |= {p.wires.path: Graded.of(model, p) for p in s.graded}
-    parts |= {p.wires.path: Spikes.of(model, p, membranes, inputs) for p in s.events}
+    parts |= {p.wires.path: GradedSynapses.of(model, p) for p in s.graded}
+    parts |= {p.wires.path: EventSynapses.of(model, p, membranes, inputs) for p in s.events}
     parts |= _own(model)
     parts |= {p.wires.path: Junctions.of(model, p) for p in s.gaps}
     parts |= {"electrodes": electrodes, "resets": Resets.of(membranes)}

@@ -31,6 +31,11 @@ class Learning(eqx.Module):
         """What can be recorded: the weights "w" and the traces."""
         return ("w", *self.rule.pre_traces(), *self.rule.post_traces())
 
+    @property
+    def by_edges(self) -> tuple[str, ...]:
+        """What has one value per edge."""
+        return ("w", "tag", *(self.rule.pre_traces() if self.by_edge else ()))
+
     def start(self, dtype: Any) -> dict[str, Array]:
         """Return weights [edge] (in units of their start) and traces of cells that have not spiked."""
         n_edge = len(self.of_pre)

@@ -16,16 +16,28 @@ def initial(physics: Physics, method: Method, dt: Float[Array, ""]) -> State:
     """Return the state at t = 0: every gate, scheme and signal at rest for the initial voltage."""
     v = physics.v0
     t, n = jnp.zeros((), v.dtype), jnp.zeros((), jnp.int32)
-    moment = Moment(physics, v, t, n, method.order, {})
+    moment = Moment(physics, v, t, n, dt, method.order, {})
     for name, part in physics.named():
         moment = moment.but(parts={**moment.parts, name: part.start(moment)})
     return State(v, dict(moment.parts), t, n, dt)
 
 
+def resumed(physics: Physics, method: Method, state: State, dt: Float[Array, ""]) -> State:
+    """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed.
+
+    The count of steps goes on, for noise draws by it. Inputs that are not those of the run before begin anew.
+    """
+    same = state.dt == dt
+    moment = Moment(physics, state.v, state.t, state.n, dt, method.order, state.parts)
+    parts = {name: part.resume(state.parts[name], moment, same) for name, part in physics.named()}
+    origin = jnp.where(same, state.origin, state.t - state.n * dt)
+    return State(state.v, parts, origin, state.n, dt)
+
+
 def advance(physics: Physics, method: Method, state: State) -> State:
     """Return the state one step of `state.dt` later."""
     dt = state.dt
-    before = Moment(physics, state.v, state.t, state.n, method.order, state.parts)
+    before = Moment(physics, state.v, state.t, state.n, dt, method.order, state.parts)
     working, currents, slopes = {}, [], []
     for name, part in physics.named():
         working[name], current, slope = part.load(state.parts[name], before, dt)
@@ -44,7 +56,7 @@ def advance(physics: Physics, method: Method, state: State) -> State:
     )
     v, stage = method.voltage(system)
     n = state.n + 1
-    after = Moment(physics, v, state.origin + n * dt, n, method.order, working, stage)
+    after = Moment(physics, v, state.origin + n * dt, n, dt, method.order, working, stage)
     settled = {name: part.settle(working[name], before, after, dt) for name, part in physics.named()}
     after = after.but(parts=settled)
     for part in physics.parts:
@@ -74,5 +86,5 @@ class _Present(Mapping[str, Any]):
 
 def present(physics: Physics, method: Method, state: State) -> Moment:
     """Return the moment of a state as recordings see it: what lags behind the voltage is brought forward to it."""
-    moment = Moment(physics, state.v, state.t, state.n, method.order, state.parts)
+    moment = Moment(physics, state.v, state.t, state.n, state.dt, method.order, state.parts)
     return moment.but(parts=_Present(moment, method.lag * state.dt))

@@ -1,10 +1,11 @@
-"""The linear system of one implicit solve for the voltage, and what a solve tells of the currents of electrodes."""
+"""The linear system of one implicit solve for the voltage, and the currents of drives that follow from its solution."""
 
 from collections.abc import Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from ..base.types import Array, Float
 from ..solve import Tree, matvec
@@ -25,17 +26,23 @@ class Stage(eqx.Module):
     axial: Float[Array, "node"]
     forest: tuple[Tree, ...] = eqx.field(static=True)
     links: tuple[Link, ...]
+    drives: tuple[Drive, ...]
 
     def driven(self) -> Float[Array, "cv"]:
         """Return the current (nA) that the drives bring in: what the rows of the system lack without them.
 
-        By the balance of charge; g (e − v) of a good voltage clamp is the difference of nearly equal numbers.
+        By the balance of charge; g (e − v) of a good voltage clamp is the difference of nearly equal numbers. Zero
+        where nothing drives.
         """
+        if not self.drives:
+            return jnp.zeros_like(self.v)
+        driven = np.zeros(self.v.shape, bool)
+        for drive in self.drives:
+            driven[drive.sites.index] = True
         out = matvec(self.forest, self.diagonal, self.axial, self.v) - self.rhs
         for link in self.links:
-            flow = link.g * (link.a.take(self.v) - link.b.take(self.v))
-            out = link.b.add(link.a.add(out, flow), -flow)
-        return out
+            out = link.add_outflow(out, self.v)
+        return jnp.where(driven, out, 0.0)
 
 
 @final
@@ -77,7 +84,7 @@ class System(eqx.Module):
         if extra is not None:
             rhs, plain = rhs + extra, plain + extra
         v = solve_joined(self.forest, diagonal, self.axial, rhs, self.links)
-        return Stage(v, own, plain, self.axial, self.forest, self.links)
+        return Stage(v, own, plain, self.axial, self.forest, self.links, self.drives)
 
 
 def total(terms: Sequence[Array | None], like: Array) -> Array:

@@ -1,7 +1,7 @@
 """Lowering of projections: which control volumes they join, and where each weight, delay and parameter goes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, final
 
 import numpy as np
@@ -41,7 +41,7 @@ def connect(
 
     Raises `ParameterError` and `RegionError` where shapes do not fit the populations.
     """
-    points = {m.population: m.path for m in channels if m.template.is_point}
+    points = {m.population for m in channels if m.template.is_point}
     kinds: dict[str, list[Any]] = {"graded": [], "events": [], "gaps": []}
     for number, projection in enumerate(projections):
         lowering = _Lowering(low, projection, layouts[projection.pre], layouts[projection.post], points)
@@ -64,9 +64,7 @@ class _Lowering:
     postsynaptic cells are numbered cell by cell: site s of cell p is number p · per_cell + s.
     """
 
-    def __init__(
-        self, low: Parameters, projection: Projection, pre: Layout, post: Layout, points: Mapping[str, str]
-    ):
+    def __init__(self, low: Parameters, projection: Projection, pre: Layout, post: Layout, points: Set[str]):
         self.low, self.projection, self.pre_layout, self.post_layout = low, projection, pre, post
         self.points = points
         self.path = projection.path
@@ -189,10 +187,9 @@ class _Lowering:
 
     def _detector(self, cvs: np.ndarray, layout: Layout) -> Detector:
         """Return what lets the presynaptic cells spike: a point neuron says it itself, unless the projection does."""
-        point = self.points.get(layout.name, "")
         threshold, path = self.projection.threshold, f"{self.path}.threshold"
-        if threshold is None and point:
-            return Detector(cvs, point=point)
+        if threshold is None and layout.name in self.points:
+            return Detector(cvs)
         threshold = units.value(THRESHOLD if threshold is None else threshold, "mV", path)
         check_value(self.path, _THRESHOLD, threshold)
         self.low.add(path, threshold, _THRESHOLD)
@@ -215,7 +212,7 @@ class _Lowering:
         fields, edgewise = self._fields(path, rule)
         if edgewise:
             raise ParameterError(f"the parameters of '{path}' must be single numbers")
-        detector = Detector(post.sites(post.soma)[:, 0], point=self.points.get(post.name, ""))
+        detector = Detector(post.sites(post.soma)[:, 0])
         return Plastic(rule.plain(), fields, detector, np.repeat(np.arange(post.size), self.per_cell))
 
 

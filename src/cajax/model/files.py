@@ -111,14 +111,18 @@ def load(path: str | Path) -> Model:
         head = json.loads(str(arrays.pop("structure")))
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}; check the path") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (AttributeError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         raise StoreError(f"{path} is not a Cajax model, or is damaged") from None
-    if head.get("cajax") != FORMAT:
+    if not isinstance(head, dict) or head.get("cajax") != FORMAT:
+        found = head.get("cajax") if isinstance(head, dict) else None
         raise StoreError(
-            f"{path} has model format {head.get('cajax')}; this Cajax reads format {FORMAT}: build the model from its"
-            " recipe again and put the file's parameters back with model.replace, or run it again"
+            f"{path} has model format {found}; this Cajax reads format {FORMAT}: build the model from its recipe again"
+            " and put the file's parameters back with model.replace, or run it again"
         )
-    fields = _decode(head["model"], arrays)
-    params = {k: jnp.asarray(v) for k, v in fields.pop("params").items()}
-    structure = fields.pop("structure")
-    return Model(params, **{k: jnp.asarray(v) for k, v in fields.items()}, structure=structure)
+    try:
+        fields = _decode(head["model"], arrays)
+        params = {k: jnp.asarray(v) for k, v in fields.pop("params").items()}
+        structure = fields.pop("structure")
+        return Model(params, **{k: jnp.asarray(v) for k, v in fields.items()}, structure=structure)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise StoreError(f"{path} is damaged: its structure does not hold together") from None

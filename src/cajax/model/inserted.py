@@ -130,13 +130,11 @@ class GradedProjection:
 class Detector:
     """What decides that the cells with the CVs `cvs` [cell] spike: an upward crossing of a threshold (mV).
 
-    It is the parameter at the path `threshold`, else that of the point neuron `point` (a `ChannelSites` path), else
-    `THRESHOLD`.
+    It is the parameter at the path `threshold`; with none, that of the point neuron at each cell, else `THRESHOLD`.
     """
 
     cvs: np.ndarray
     threshold: str = ""
-    point: str = ""
 
 
 @final

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base import units
-from ..base.distributions import SCOPES
+from ..base.distributions import SCOPES, Distribution
 from ..base.errors import ParameterError, ProtocolError, unknown
 from ..base.types import Array, Float
 from ..mech import Mechanism, check_value
@@ -91,7 +91,7 @@ class Model(eqx.Module):
 
         Raises `ParameterError` for a name that is taken, or for what is not a part with parameters.
         """
-        if not isinstance(part, Mechanism) or not name.isidentifier():
+        if not isinstance(part, Mechanism) or not isinstance(name, str) or not name.isidentifier():
             raise ParameterError(
                 f"with_part({name!r}, …) takes a word and a class of Part and Mechanism, not {type(part).__name__}"
             )
@@ -105,6 +105,9 @@ class Model(eqx.Module):
         inserted = InsertedPart(name, part.plain(), fields)
         specs = {**self.structure.specs, **{fields[spec.name]: spec for spec in part.specs()}}
         structure = dataclasses.replace(self.structure, parts=(*self.structure.parts, inserted), specs=specs)
+        for k, x in part.params().items():
+            if isinstance(x, Distribution):
+                raise ParameterError(f"'{fields[k]}' of a part cannot vary over a cell; give it numbers")
         values = {fields[k]: jnp.asarray(x, self.area.dtype) for k, x in part.params().items()}
         return self._with(values, structure)
 

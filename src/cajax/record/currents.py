@@ -11,7 +11,7 @@ from ..base.types import Array, Float
 from ..engine.moment import Moment
 from ..model.inserted import path_of
 from ..solve import matvec
-from .recordable import Bound, Reader, Recordable, check_every
+from .recordable import Bound, Reader, Recordable
 
 
 @final
@@ -23,9 +23,6 @@ class ChannelCurrent(Recordable):
     channel: str
     carrier: str = ""
     every: int = 1
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         population, _ = bound.structure.located(self.at)
@@ -58,9 +55,6 @@ class SynapticCurrent(Recordable):
     projection: str = ""
     every: int = 1
 
-    def __post_init__(self) -> None:
-        check_every(self.every)
-
     def reader(self, bound: Bound) -> Reader:
         structure, take = bound.structure, bound.at(self.at)
         paths = [p.wires.path for p in (*structure.graded, *structure.events)]
@@ -87,9 +81,6 @@ class MembraneCurrent(Recordable):
     every: int = 1
     metered: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        check_every(self.every)
-
     def reader(self, bound: Bound) -> Reader:
         take = bound.at(self.at)
         return lambda moment: take(_through_membrane(bound, moment))
@@ -103,9 +94,6 @@ class CapacitiveCurrent(Recordable):
     at: Any
     every: int = 1
     metered: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         take = bound.at(self.at)
@@ -129,9 +117,6 @@ class ClampCurrent(Recordable):
     every: int = 1
     metered: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        check_every(self.every)
-
     def reader(self, bound: Bound) -> Reader:
         take, electrodes = bound.at(self.at), bound.physics.electrodes
         return lambda moment: take(electrodes.observe("clamp", moment.parts["electrodes"], moment))
@@ -151,10 +136,9 @@ def _through_membrane(bound: Bound, moment: Moment) -> Float[Array, "cv"]:
     """Return what leaves every CV through its membrane (nA): electrodes − flow along the tree − gap junctions."""
     physics, v = bound.physics, moment.v
     parts: Mapping[str, Any] = moment.parts
-    driven = physics.electrodes.observe("i", parts["electrodes"], moment)
+    driven = physics.electrodes.observe("all", parts["electrodes"], moment)
     out = matvec(physics.forest, jnp.zeros_like(v), physics.axial, v)
     for part in physics.parts:
         for link in part.links():
-            flow = link.g * (link.a.take(v) - link.b.take(v))
-            out = link.b.add(link.a.add(out, flow), -flow)
+            out = link.add_outflow(out, v)
     return driven - out

@@ -14,7 +14,7 @@ from ..engine.moment import State
 from ..engine.physics import Physics
 from ..engine.step import present
 from ..model.structure import Structure
-from .recordable import Bound, Recordable
+from .recordable import Bound, Recordable, check_every
 
 Recordings = tuple[tuple[str, Recordable], ...]
 Loop = Callable[[Callable[[Any], tuple[Any, Any]], Any, int], tuple[Any, Any]]
@@ -28,6 +28,8 @@ class Observers:
     def __init__(self, structure: Structure, physics: Physics, method: Method, recordings: Recordings):
         self._physics, self._method, self._recordings = physics, method, recordings
         bound = Bound(structure, physics)
+        for _, x in recordings:
+            check_every(x.every)
         self._readers = {name: x.reader(bound) for name, x in recordings}
         self._every = {name: x.every for name, x in recordings}
         self.levels = _levels(self._every)
@@ -50,14 +52,13 @@ class Observers:
         """
         blocks = [lambda state: (step(state), self.read(state, 1))]
         for inner, outer in pairwise(self.levels):
-            blocks.append(self._block(blocks[-1], inner, outer))
+            blocks.append(self._block(blocks[-1], inner, outer, loop))
         state, records = first, {}
         left = n
         for block, k in zip(reversed(blocks), reversed(self.levels), strict=True):
             count, left = divmod(left, k)
             if count:
-                run = loop if k == self.levels[-1] else _plain
-                state, samples = run(block, state, count)
+                state, samples = loop(block, state, count)
                 records = _joined(records, samples if k == 1 else _flattened(samples))
             if left:  # the steps that fill no block begin with a sample
                 records = _joined(records, jax.tree.map(lambda x: x[None], self.read(state, k)))
@@ -69,20 +70,15 @@ class Observers:
         """Return what the solution holds of every recording."""
         return {name: x.finished(records[name], ts[:: x.every]) for name, x in self._recordings}
 
-    def _block(self, step: Callable[[State], tuple[State, Any]], inner: int, outer: int) -> Any:
+    def _block(self, step: Callable[[State], tuple[State, Any]], inner: int, outer: int, loop: Loop) -> Any:
         """Return a step of `outer` steps made of steps of `inner`, which samples its own level at its start."""
 
         def block(state: State) -> tuple[State, dict[str, Any]]:
             own = jax.tree.map(lambda x: x[None], self.read(state, outer))
-            state, samples = _plain(step, state, outer // inner)
+            state, samples = loop(step, state, outer // inner)
             return state, {**(samples if inner == 1 else _flattened(samples)), **own}
 
         return block
-
-
-def _plain(step: Callable[[Any], tuple[Any, Any]], carry: Any, n: int) -> tuple[Any, Any]:
-    body = jax.checkpoint(step, prevent_cse=False)
-    return jax.lax.scan(lambda c, _: body(c), carry, None, length=n)
 
 
 def _flattened(samples: Any) -> Any:

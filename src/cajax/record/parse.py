@@ -54,7 +54,11 @@ def parse(structure: Structure, spec: Any) -> Recordable:
     if not isinstance(spec, str):
         return Voltage(spec)
     if "->" in spec:
-        path, _, what = spec.rpartition(".")
+        path, dot, what = spec.rpartition(".")
+        if not dot:
+            raise ProtocolError(
+                f"cannot record '{spec}'; name a quantity of the projection, as in '{spec}.graded.s'"
+            )
         return Signal(path, what)
     return _text(structure, spec)
 
@@ -87,6 +91,8 @@ def _at(structure: Structure, at: Any, what: str) -> Recordable:
     """Return the recordable of `what` at a place: a word, or "mechanism.variable"."""
     if what in WORDS:
         return WORDS[what](at)
+    if not isinstance(what, str):
+        raise ProtocolError(f"what = {what!r} must be text such as 'na.m' or 'spikes'")
     name, _, variable = what.partition(".")
     population, _ = structure.located(at)
     path = path_of(population, name)

@@ -9,7 +9,7 @@ from ..base.errors import ProtocolError, unknown
 from ..base.types import Array
 from ..engine.moment import Moment
 from ..model.inserted import path_of
-from .recordable import Bound, Reader, Recordable, check_every
+from .recordable import Bound, Reader, Recordable
 
 
 @final
@@ -19,9 +19,6 @@ class Voltage(Recordable):
 
     at: Any
     every: int = 1
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         take = bound.at(self.at)
@@ -37,9 +34,6 @@ class ChannelState(Recordable):
     channel: str
     state: str
     every: int = 1
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         population, _ = bound.structure.located(self.at)
@@ -67,9 +61,6 @@ class Concentration(Recordable):
     ion: str
     what: str = "i"
     every: int = 1
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         population, _ = bound.structure.located(self.at)
@@ -109,9 +100,6 @@ class Signal(Recordable):
     what: str
     every: int = 1
 
-    def __post_init__(self) -> None:
-        check_every(self.every)
-
     def reader(self, bound: Bound) -> Reader:
         paths = [p.wires.path for p in bound.structure.projections]
         if self.projection not in paths:
@@ -127,9 +115,6 @@ class PartQuantity(Recordable):
     part: str
     what: str
     every: int = 1
-
-    def __post_init__(self) -> None:
-        check_every(self.every)
 
     def reader(self, bound: Bound) -> Reader:
         names = [p.name for p in bound.structure.parts]

@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, final
 
-import jax.numpy as jnp
 import numpy as np
 
-from ..base.errors import ProtocolError, unknown
+from ..base.errors import ProtocolError
 from ..base.objects import optional
 from ..base.types import Array, Float
 from ..engine.moment import Moment
@@ -69,14 +68,3 @@ def check_every(every: Any) -> None:
     """Raise `ProtocolError` unless `every` is a whole number of steps."""
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ProtocolError(f"every = {every!r} must be a whole number of steps, at least 1")
-
-
-def broadcast(value: Any, size: int) -> Array:
-    """Return a value at `size` sites."""
-    return jnp.broadcast_to(value, (size,))
-
-
-def require(kind: str, name: str, known: Any, where: str = "") -> None:
-    """Raise `UnknownNameError` unless a name is known."""
-    if name not in known:
-        raise unknown(kind, name, known, where=where)

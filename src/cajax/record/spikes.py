@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..base.errors import ProtocolError
 from ..base.types import Array, Float, Int
-from ..engine.crossing import Crossing, crossed
+from ..engine.crossing import crossed, threshold_at
 from ..engine.moment import Moment
-from ..model.inserted import THRESHOLD, Detector
+from ..inputs.base import number
 from .recordable import Bound, Reader, Recordable
 
 
@@ -28,11 +28,10 @@ class SpikeTimes(eqx.Module):
 
     def raster(self, ts: Float[Array, "time"]) -> Float[Array, "time ..."]:
         """Return, for every interval that ends at one of `ts` (ms, rising), how many spikes fall in it."""
-        before = jnp.concatenate([jnp.full_like(ts[:1], -jnp.inf), ts[:-1]])
-        times = self.times[None]
-        ends = (slice(None), *(None,) * self.times.ndim)
-        inside = (times > before[ends]) & (times <= ts[ends])
-        return jnp.sum(inside, axis=-1).astype(ts.dtype)
+        rows = self.times.reshape(-1, self.times.shape[-1])
+        so_far = jax.vmap(lambda row: jnp.searchsorted(row, ts, side="right"))(rows).T
+        counts = jnp.diff(so_far, axis=0, prepend=0).astype(ts.dtype)
+        return counts.reshape(len(ts), *self.counts.shape)
 
 
 @final
@@ -40,31 +39,33 @@ class SpikeTimes(eqx.Module):
 class SpikeTrain(Recordable):
     """The spikes at a place: upward crossings of `threshold` mV (by default a point neuron's own, else −20).
 
-    Gives `SpikeTimes` with room for `most` spikes per site (by default a tenth of the number of steps).
+    Gives `SpikeTimes` with room for `most` spikes per site (by default two more than a tenth of the steps).
     """
 
     at: Any
-    threshold: float | None = None
+    threshold: float | str | None = None
     most: int | None = None
 
     def __post_init__(self) -> None:
-        if self.most is not None and (isinstance(self.most, bool) or not self.most >= 1):
-            raise ProtocolError(
-                f"most = {self.most!r} must be the number of spikes to keep per site, at least 1"
-            )
+        most = self.most
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise ProtocolError(f"most = {most!r} must be the number of spikes to keep per site, at least 1")
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", float(number(self.threshold, "mV", "SpikeTrain threshold")))
 
     def reader(self, bound: Bound) -> Reader:
         sites, shape = bound.sites(self.at)
         resets = bound.physics.part("resets")
-        threshold: Any = self.threshold
-        if threshold is None:
-            threshold = _own_threshold(bound, sites.index)
+        level = self.threshold
+        if level is None:
+            level = threshold_at(bound.physics.membranes, sites.index)
+        # Of every moment the same, but a sample is all that `finished` sees.
+        level = jnp.broadcast_to(jnp.asarray(level, bound.physics.v0.dtype), sites.index.shape)
 
         def read(moment: Moment) -> dict[str, Array]:
             peak = resets.observe("v", moment.parts["resets"], moment)
             found = {"v": moment.v, "peak": peak}
             sample = {name: sites.take(x).reshape(shape) for name, x in found.items()}
-            level = jnp.broadcast_to(jnp.asarray(threshold, moment.v.dtype), sites.index.shape)
             return sample | {"threshold": level.reshape(shape)}
 
         return read
@@ -78,15 +79,3 @@ class SpikeTrain(Recordable):
         times = jnp.sort(jnp.where(hit > 0, end - age, jnp.inf), axis=0)
         most = len(hit) // 10 + 2 if self.most is None else self.most
         return SpikeTimes(jnp.moveaxis(times[:most], 0, -1), jnp.sum(hit > 0, axis=0, dtype=jnp.int32))
-
-
-def _own_threshold(bound: Bound, index: np.ndarray) -> Any:
-    """Return the threshold (mV) [site]: that of the point neuron there, else the usual one."""
-    value = jnp.full(index.shape, THRESHOLD)
-    for membrane in bound.physics.membranes.channels:
-        if membrane.channel.is_point:
-            inside = np.isin(index, membrane.sites.index)
-            detector = Detector(index[inside], point=membrane.path)
-            own = Crossing.threshold_of(bound.physics.membranes, detector)
-            value = value.at[np.flatnonzero(inside)].set(own)
-    return value

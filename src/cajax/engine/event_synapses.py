@@ -25,7 +25,7 @@ from .sites import Sites
 
 
 @final
-class Spikes(Part):
+class EventSynapses(Part):
     """One event projection.
 
     Its memory: the `queue` of every presynaptic cell, the synaptic `states` [carrier], and what is `plastic`. Cells
@@ -46,7 +46,7 @@ class Spikes(Part):
     @staticmethod
     def of(
         model: Model, projection: EventProjection, membranes: Membranes, inputs: Sequence[Input]
-    ) -> "Spikes":
+    ) -> "EventSynapses":
         """Return a projection with its parameters, and with the inputs that let its cells spike or reward it."""
         wires, params = projection.wires, model.params
         synapse = projection.template.with_params(
@@ -57,7 +57,7 @@ class Spikes(Part):
         weight = jnp.broadcast_to(wires.sorted(params, wires.weight), shape)
         delay = wires.sorted(params, projection.delay)
         pre = projection.pre
-        return Spikes(
+        return EventSynapses(
             synapse=synapse,
             weight=weight,
             carrier=_carrier(projection, delay.ndim == 0),
@@ -87,6 +87,12 @@ class Spikes(Part):
             "states": states,
             "plastic": plastic,
         }
+
+    def resume(self, state: Any, moment: Moment, same: Array) -> Any:
+        """Where the step changes, what arrives in the next one is decided by the new step."""
+        queue = state["queue"]
+        before = jnp.where(same, queue["before"], queue["age"] - moment.dt)
+        return {**state, "queue": {**queue, "before": before}}
 
     def load(self, state: Any, moment: Moment, dt: Array) -> Load:
         """Let arrive what is due in this step, and return the mean current over it."""
@@ -188,20 +194,18 @@ class Spikes(Part):
         What belongs to edges has the order and the shape of the weights as they were connected.
         """
         checked(what, self.observed(), "projection")
+        wires = self.projection.wires
         if what in state["states"]:
-            return self._as_written(state["states"][what])
-        if what in state["plastic"]:
+            value = state["states"][what]
+            return wires.as_written(value) if self.projection.per_edge else value
+        if self.learning is not None and what in state["plastic"]:
             value = state["plastic"][what]
-            return self._as_written(self.weight * value if what == "w" else value)
+            value = self.weight * value if what == "w" else value
+            return wires.as_written(value) if what in self.learning.by_edges else value
         signal = self.synapse.release(**state["states"])
         if what == "conductance":
             return self.carrier.conductance(self.present_weight(state["plastic"]), signal)
         return self.current(self.post.take(moment.v), signal, state["plastic"])[0]
-
-    def _as_written(self, value: Array) -> Array:
-        wires = self.projection.wires
-        by_edge = wires.edges is not None and value.shape == (len(wires.edges),)
-        return wires.as_written(value) if by_edge else value
 
 
 def _delays(projection: EventProjection, delay: Array) -> Delays:

@@ -18,7 +18,7 @@ from .sites import Sites
 
 
 @final
-class Graded(Part):
+class GradedSynapses(Part):
     """One graded projection: signals s [pre] live at the presynaptic sites, weights map them to conductances.
 
     `weight` µS is a matrix [pre, site], or [edge] along the `graph`.
@@ -31,7 +31,7 @@ class Graded(Part):
     graph: Graph | None = eqx.field(static=True)
 
     @staticmethod
-    def of(model: Model, projection: GradedProjection) -> "Graded":
+    def of(model: Model, projection: GradedProjection) -> "GradedSynapses":
         """Return a projection with its parameters."""
         wires, size = projection.wires, model.structure.size
         synapse = projection.template.with_params({k: model.params[p] for k, p in projection.fields.items()})
@@ -39,7 +39,7 @@ class Graded(Part):
         shape = (n_pre, n_site) if edges is None else (len(edges),)
         weight = jnp.broadcast_to(wires.sorted(model.params, wires.weight), shape)
         graph = None if edges is None else Graph(edges[:, 0], edges[:, 1], n_pre, n_site)
-        return Graded(synapse, weight, Sites(wires.pre, size), Sites(wires.post, size), graph)
+        return GradedSynapses(synapse, weight, Sites(wires.pre, size), Sites(wires.post, size), graph)
 
     def conductance(self, s: Float[Array, "pre"]) -> Float[Array, "site"]:
         """Return g = Σ weight · s in µS at every postsynaptic site."""

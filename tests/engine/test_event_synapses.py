@@ -382,3 +382,30 @@ def test_a_delay_below_the_step_is_refused():
     wide = driven(ExpSyn(), 2, delay=cx.each("edge", [1.0, 0.05]))
     raises(lambda: cx.simulate(wide, 1.0, 0.1), "0.05 ms", kind=ProtocolError)
     raises(lambda: driven(ExpSyn(), delay=-1.0), "delay")
+
+
+def ring_of_two(**options):
+    """Two sources, each to the other cell, by edges that are not in the order of their sites."""
+    point = cx.Cell(cx.cylinder(20.0, 20.0)).paint("all", leak=Leak())
+    net = cx.Network().add("s", cx.SpikeSource(), 2).add("p", point, 2)
+    rule = cx.edges([[0, 1], [1, 0]])
+    return net.connect("s", "p", ExpSyn(), rule=rule, weight=1e-3, **options).discretize(cx.PerBranch(1))
+
+
+def test_states_of_cells_and_of_edges_are_recorded_in_their_own_order():
+    first = [cx.Spikes("s", [[1.0], [np.inf]])]
+    for options in ({}, {"delay": cx.each("edge", np.array([1.0, 1.0]))}):
+        sol = cx.simulate(ring_of_two(**options), 4.0, 0.05, first, {"g": "s->p.expsyn.g", "v": "p"})
+        g, v = np.asarray(sol["g"][-1]), np.asarray(sol["v"][-1])
+        assert g[0] > 0.1 and g[1] == 0.0, options  # source 0, or edge 0 as it was written
+        assert v[1] > v[0] + 0.1
+
+
+@pytest.mark.parametrize(("at", "restart", "steps"), [(0.01, 0.95, (0.025, 0.1)), (0.06, 1.1, (0.1, 0.025))])
+def test_a_spike_arrives_once_where_the_step_changes_on_its_way(at, restart, steps):
+    model, inputs = ring_of_two(), [cx.Spikes("s", [[at], [np.inf]])]
+    record = {"g": "s->p.expsyn.g"}
+    first = cx.simulate(model, restart, steps[0], inputs, record)
+    rest = cx.simulate(model, 2.0, steps[1], inputs, record, state=first.state)
+    g = float(rest["g"][-1, 0])
+    assert g == pytest.approx(np.exp(-(restart + 2.0 - at - 1.0) / 2.0), rel=0.06)

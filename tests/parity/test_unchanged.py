@@ -14,7 +14,13 @@ import pytest
 from .unchanged_models import NAMES, traces
 
 STORED = Path(__file__).resolve().parent / "traces" / "unchanged.npz"
-PRECISIONS = ("double", pytest.param("single", marks=pytest.mark.slow))
+QUICK = {"passive", "squid", "clamps", "rates", "trains", "points", "continued"}
+"""Cases that take few seconds in double precision; the rest are slow tests."""
+CASES = [
+    pytest.param(name, precision, marks=[] if precision == "double" and name in QUICK else [pytest.mark.slow])
+    for name in NAMES
+    for precision in ("double", "single")
+]
 
 
 @cache
@@ -44,8 +50,7 @@ def test_every_case_is_stored() -> None:
     assert {key.split(" ")[0] for key in stored()} == set(NAMES)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "precision"), CASES)
 def test_unchanged(name: str, precision: str) -> None:
     """The same recordings, loss and gradients, of the same names, shapes and types."""
     head = f"{name} {precision} "

@@ -1,8 +1,9 @@
 """Ion channels and synapses: what flows through a membrane, and how to write your own."""
 
-import importlib.util
+import importlib
 import sys
 from types import ModuleType
+from typing import Any, final
 
 from ..base.types import Param as Param
 from .base import Channel as Channel
@@ -84,27 +85,23 @@ LIBRARY = (
 """The libraries, each a module `cajax.mech.<name>`."""
 
 
-def _lazy(name: str) -> ModuleType:
-    """Return a library that is executed when it is first used: some take longer to define than all the rest."""
-    path = f"{__name__}.library.{name}"
-    if path not in sys.modules:
-        spec = importlib.util.find_spec(path)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"cajax lacks its library {name}; install it anew")
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path] = module
-        spec.loader.exec_module(module)
-    # The short path is the public one; where the files lie may change.
-    sys.modules[f"{__name__}.{name}"] = sys.modules[path]
-    return sys.modules[path]
+@final
+class _Library(ModuleType):
+    """Stands for a library until it is first used: all of them together take longer to define than all the rest.
 
+    The short path, `cajax.mech.hay2011`, is the public one; where the files lie may change.
+    """
 
-globals().update({name: _lazy(name) for name in LIBRARY})
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
+        return getattr(load_library(self.__name__.rpartition(".")[2]), name)
 
 
 def load_library(name: str) -> ModuleType:
     """Return a library with its classes defined, whether or not anything has used it yet."""
-    module: ModuleType = globals()[name]
-    dir(module)  # the first look at a lazy module executes it
-    return module
+    return importlib.import_module(f"{__name__}.library.{name}")
+
+
+for _name in LIBRARY:
+    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = _Library(f"{__name__}.{_name}")

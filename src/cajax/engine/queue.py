@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.kinks import rounded_into
 from ..base.types import Array, Float
 from ..mech import Surrogate
 from ..solve import due
@@ -61,7 +62,7 @@ class SharedDelay(Delays):
         # The very comparison of one step decides the next one too, so that rounding neither loses nor doubles a spike.
         hit = (self.delay - age < dt) & ~(self.delay - before < dt)
         real = hit & (count > 0.0)
-        lag = jnp.where(real, jnp.clip(self.delay - age, 0.0, dt), 0.0)
+        lag = jnp.where(real, rounded_into(self.delay - age, 0.0, dt), 0.0)
         many = jnp.maximum(jnp.sum(real, axis=0), 1)
         amount = jnp.sum(jnp.where(hit, count, 0.0), axis=0)
         return amount, jnp.where(real.any(axis=0), jnp.sum(lag, axis=0) / many, dt)
@@ -93,7 +94,7 @@ class EdgeDelays(Delays):
             amount = jnp.where(slot >= 0, count.at[at].get(mode="promise_in_bounds"), 0.0)
             real = amount > 0.0
             lag = self.delay - jnp.where(real, age.at[at].get(mode="promise_in_bounds"), 0.0)
-            return amount, jnp.where(real, jnp.clip(lag, 0.0, dt), 0.0), real.astype(count.dtype)
+            return amount, jnp.where(real, rounded_into(lag, 0.0, dt), 0.0), real.astype(count.dtype)
 
         def both() -> tuple[Array, Array, Array]:
             return jax.tree.map(jnp.add, read(first), read(second))

@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from ..base import units
 from ..base.errors import ParameterError
+from ..base.kinks import ramp
 from ..base.objects import optional
 from ..base.types import Array, Float
 
@@ -93,11 +94,15 @@ class Teacher(Input):
 
 def sample(values: Array, every: Array, t: Array) -> Array:
     """Return the waveform `values [sample, …]` (one each `every` ms, held after the last) at `t` ms."""
-    x = jnp.clip(t / every, 0.0, values.shape[0] - 1.0)
-    i = jnp.minimum(x.astype(int), max(values.shape[0] - 2, 0))
-    low = jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
-    high = jax.lax.dynamic_index_in_dim(values, jnp.minimum(i + 1, values.shape[0] - 1), keepdims=False)
-    return low + (x - i) * (high - low)
+    x, last = t / every, values.shape[0] - 1
+
+    def at(i: Array) -> Array:
+        return jax.lax.dynamic_index_in_dim(values, jnp.clip(i, 0, last), keepdims=False)
+
+    # From the nearest sample on both sides, since its kink has the derivatives of both.
+    i = jnp.round(jnp.clip(jax.lax.stop_gradient(x), 0.0, last)).astype(int)
+    before, here, after = at(i - 1), at(i), at(i + 1)
+    return here + (ramp(x - i + 1) - 1.0) * (here - before) + ramp(x - i) * (after - here)
 
 
 def check_waveform(kind: str, values: Any, dt: Any) -> None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.errors import ParameterError, ProtocolError
+from ..base.kinks import ramp
 from ..base.types import Array, Float
 from .base import Electrode, check_fits, check_waveform, concrete, number, sample
 
@@ -34,7 +35,7 @@ class IClamp(Electrode):
             raise ParameterError(f"IClamp dur = {dur} ms is negative; give a length of time")
 
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
-        on = jnp.clip((self.delay + self.dur - t) / dt, 0.0, 1.0) - jnp.clip((self.delay - t) / dt, 0.0, 1.0)
+        on = ramp((self.delay + self.dur - t) / dt) - ramp((self.delay - t) / dt)
         return self.amp * on, None, None
 
     def check(self, t1: float) -> None:

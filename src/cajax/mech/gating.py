@@ -95,3 +95,23 @@ def vtrap(x: ArrayLike, y: ArrayLike) -> Array:
     # Beyond this the result is 0 to all digits; held there, exp and its derivatives stay finite.
     z = jnp.minimum(z, math.log(float(jnp.finfo(z.dtype).max)) - 3.0)
     return jnp.multiply(y, trap(z, jnp.exp(z)))
+
+
+# sinh(x)/x = Σ x^2k/(2k + 1)!
+_SINHC = tuple(1.0 / math.factorial(2 * k + 1) for k in range(9))
+
+
+def exp_difference(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return (exp(−a) − exp(−b))/(b − a), smooth through a = b, where it is exp(−a).
+
+    What a state that decays by exp(−b) has fed into one that decays by exp(−a). Symmetric; `a`, `b` >= 0, no unit. With
+    m = (a + b)/2 and x = (b − a)/2 it is exp(−m) sinh(x)/x, and near 0 the series of sinh(x)/x.
+    """
+    x = jnp.asarray(0.5 * jnp.subtract(b, a))
+    near = jnp.abs(x) < 0.5
+    small, gap = jnp.where(near, x, 0.0), jnp.where(near, 1.0, 2.0 * x)
+    square, series = small * small, _SINHC[-1]
+    for c in _SINHC[-2::-1]:
+        series = series * square + c
+    middle = jnp.exp(-0.5 * jnp.add(a, b))
+    return jnp.where(near, middle * series, (jnp.exp(jnp.negative(a)) - jnp.exp(jnp.negative(b))) / gap)

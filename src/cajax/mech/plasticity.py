@@ -6,6 +6,7 @@ from typing import Any, final
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..base.kinks import bounded
 from ..base.objects import optional
 from ..base.types import Array, Param
 from .base import Mechanism
@@ -154,4 +155,4 @@ class RewardSTDP(_Pairs):
         return self.rate * reward
 
     def bounded(self, w: Array) -> Array:
-        return jnp.clip(w, 0.0, self.wmax)
+        return bounded(w, 0.0, self.wmax)

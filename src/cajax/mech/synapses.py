@@ -6,12 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax.nn import sigmoid
 
-from ..base.errors import ParameterError
 from ..base.objects import optional
 from ..base.types import Array, Param
 from .base import Mechanism, Synapse
 from .events import EventSynapse
-from .gating import Gate
+from .gating import Gate, exp_difference, trap
 from .kinetics import States
 from .params import param
 
@@ -112,39 +111,40 @@ class Alpha(EventSynapse):
 
 
 class _TwoExponentials(EventSynapse):
-    """exp(−t/decay) − exp(−t/rise), scaled so that one spike peaks at the weight."""
+    """exp(−t/decay) − exp(−t/rise), scaled so that one spike peaks at the weight.
+
+    `a` decays with `rise` and feeds `g`, which decays with `decay`: g' = a − g/decay. So nothing cancels where both
+    times are nearly equal, and at rise = decay it is the alpha function. Swapping them changes nothing.
+    """
 
     rise: eqx.AbstractVar[Param]
     decay: eqx.AbstractVar[Param]
     e: eqx.AbstractVar[Param]
 
-    def __check_init__(self):
-        rise, decay = self.rise, self.decay
-        if isinstance(rise, int | float) and isinstance(decay, int | float) and rise >= decay:
-            raise ParameterError(
-                f"{type(self).__name__}: rise = {rise:g} ms must be shorter than decay = {decay:g} ms; for equal ones"
-                " use Alpha(tau)"
-            )
-
     @property
     def jump(self) -> Any:
-        """What both exponentials jump by, so that their difference peaks at 1."""
-        t = self.rise * self.decay / (self.decay - self.rise) * jnp.log(self.decay / self.rise)
-        return 1.0 / (jnp.exp(-t / self.decay) - jnp.exp(-t / self.rise))
+        """What `a` (1/ms) jumps by, so that g peaks at 1: exp(−r ln(r)/(1 − r))/rise with r = rise/decay."""
+        r = jnp.asarray(self.rise / self.decay)
+        return jnp.exp(r * trap(jnp.log(r), r)) / self.rise
 
     def gates(self) -> dict[str, Gate]:
         zeros = jnp.zeros_like
         return {
             "a": Gate.relax(zeros(self.rise), self.rise),
-            "b": Gate.relax(zeros(self.decay), self.decay),
+            "g": Gate.relax(zeros(self.decay), self.decay),
         }
 
-    @optional
-    def event(self, a: Array, b: Array) -> States:
-        return {"a": a + self.jump, "b": b + self.jump}
+    def flow(self, dt: Any, a: Array, g: Array) -> States:
+        rising, falling = dt / self.rise, dt / self.decay
+        fed = a * dt * exp_difference(falling, rising)
+        return {"a": a * jnp.exp(-rising), "g": g * jnp.exp(-falling) + fed}
 
-    def release(self, a: Array, b: Array) -> Array:
-        return b - a
+    @optional
+    def event(self, a: Array, g: Array) -> States:
+        return {"a": a + self.jump}
+
+    def release(self, a: Array, g: Array) -> Array:
+        return g
 
     @optional
     def current(self, v: Array, g: Array) -> Array:
@@ -183,7 +183,7 @@ class NMDA(_TwoExponentials):
     """Slow glutamatergic excitation, blocked by magnesium outside and saturating.
 
     With `saturation` 1 a spike opens what is still closed: one peaks at 1, and a train stays below what both
-    exponentials jump by (1.04 for the default times); with 0 spikes add up. The block is 1/(1 + [Mg]/3.57 mM ·
+    exponentials would jump by (1.04 for the default times); with 0 spikes add up. The block is 1/(1 + [Mg]/3.57 mM ·
     exp(−0.062 v)). Source: Jahr & Stevens, J Neurosci 10:3178 (1990); times of Hay et al. (2011).
     """
 
@@ -193,10 +193,11 @@ class NMDA(_TwoExponentials):
     mg: Param = param(1.0, "mM", lo=0.0)
     saturation: Param = param(1.0, "1", lo=0.0, hi=1.0)
 
-    def event(self, a: Array, b: Array) -> States:
-        # The slower exponential is the envelope: held below `jump`, it keeps the signal below it too.
-        share = 1.0 - self.saturation * b / self.jump
-        return {"a": a + self.jump * share, "b": b + self.jump * share}
+    def event(self, a: Array, g: Array) -> States:
+        # The slower exponential, from 1 down, is the envelope: held below `jump`, it keeps the signal below it too.
+        apart = jnp.maximum(1.0 / self.rise - 1.0 / self.decay, 0.0)
+        share = 1.0 - self.saturation * (a + apart * g) / self.jump
+        return {"a": a + self.jump * share}
 
     def current(self, v: Array, g: Array) -> Array:
         block = 1.0 / (1.0 + self.mg / 3.57 * jnp.exp(-0.062 * v))
@@ -225,12 +226,7 @@ class GABAB(EventSynapse):
 
     def flow(self, dt: Any, r: Array, s: Array) -> States:
         slow, fast = jnp.exp(-self.k2 * dt), jnp.exp(-self.k4 * dt)
-        # (slow − fast)/(k4 − k2), smooth where the rates are equal.
-        x = (self.k4 - self.k2) * dt
-        near = jnp.abs(x) < 1e-3
-        safe = jnp.where(near, 1.0, x)
-        series = 1.0 - 0.5 * x + x * x / 6.0
-        gain = slow * dt * jnp.where(near, series, -jnp.expm1(-safe) / safe)
+        gain = dt * exp_difference(self.k2 * dt, self.k4 * dt)
         return {"r": r * slow, "s": s * fast + self.k3 * r * gain}
 
     def event(self, r: Array, s: Array) -> States:

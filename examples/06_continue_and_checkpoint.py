@@ -13,7 +13,7 @@ clamp = cx.IClamp("soma", delay=2.0, dur=20.0, amp=0.3)  # ms since the start of
 
 whole = cx.simulate(model, t1=20.0, inputs=[clamp])
 first = cx.simulate(model, t1=12.0, inputs=[clamp])
-second = cx.simulate(model, t1=8.0, inputs=[clamp], state=first.state)
+second = cx.simulate(model, t1=8.0, inputs=[clamp], state=first.state, continued=True)
 print(f"the second run goes from {second.ts[0]:g} to {second.ts[-1]:g} ms")
 # The last entry of the first run is the first entry of the second one.
 halves = np.concatenate([first["v"], second["v"][1:]])

@@ -40,12 +40,13 @@ def test_default_recordings():
 def test_the_first_entry_is_the_start():
     assert float(go()["v"][0]) == -65.0
     state = go().state
-    sol = go(state=state)
-    assert float(sol.ts[0]) == pytest.approx(0.1) and float(sol["v"][0]) == float(state.v[1])
+    for continued, start in ((False, 0.0), (True, 0.1)):
+        sol = go(state=state, continued=continued)
+        assert float(sol.ts[0]) == pytest.approx(start) and float(sol["v"][0]) == float(state.v[1])
 
 
 def test_a_run_goes_on_with_another_step():
-    sol = go(state=go().state, dt=0.025)
+    sol = go(state=go().state, continued=True, dt=0.025)
     np.testing.assert_allclose(sol.ts, 0.1 + 0.025 * np.arange(5), rtol=1e-12)
 
 
@@ -105,7 +106,11 @@ MISTAKES = {
     "one input": (lambda: go(inputs=CLAMP), ProtocolError, ("[IClamp(…)]",)),
     "no input": (lambda: go(inputs=None), ProtocolError, ("list",)),
     "input class": (lambda: go(inputs=[cx.IClamp]), ProtocolError, ("IClamp(",)),
-    "late": (lambda: go(inputs=[cx.IClamp("soma", 5.0, 1.0, 0.1)]), ProtocolError, ("5 ms", "t1 = 0.1")),
+    "late": (
+        lambda: go(inputs=[cx.IClamp("soma", 5.0, 1.0, 0.1)]),
+        ProtocolError,
+        ("5 ms", "ends at 0.1 ms"),
+    ),
     "region": (lambda: go(inputs=[cx.IClamp("soam", 0.0, 1.0, 0.1)]), UnknownNameError, ("'soma'",)),
     "amp": (lambda: go(inputs=[cx.IClamp("soma", 0.0, 1.0, np.ones(3))]), ParameterError, ("(3,)", "'soma'")),
     "amps": (
@@ -119,6 +124,8 @@ MISTAKES = {
     "method class": (lambda: go(method=cx.BackwardEuler), ProtocolError, ("Staggered()",)),
     "adjoint": (lambda: go(adjoint=cx.Checkpointed), ProtocolError, ("Checkpointed()",)),
     "state": (lambda: go(state=go()), ProtocolError, (".state",)),
+    "continued": (lambda: go(continued=True), ProtocolError, ("state",)),
+    "continued?": (lambda: go(state=go().state, continued=1), ProtocolError, ("True",)),
     "other state": (lambda: go(state=go(joined()).state), ProtocolError, ("another model",)),
 }
 

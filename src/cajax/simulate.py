@@ -13,6 +13,7 @@ from .base import units
 from .base.batching import batch_size, is_traced
 from .base.errors import NonFiniteError, ProtocolError, unknown
 from .base.types import Array, Float
+from .engine.electrodes import numbered
 from .engine.method import Method, Staggered
 from .engine.moment import State
 from .engine.physics import Physics, bind
@@ -127,15 +128,17 @@ def simulate(
     method: Method = Staggered(),
     adjoint: Adjoint = Checkpointed(),
     state: State | None = None,
+    continued: bool = False,
     throw: bool = True,
 ) -> Solution:
     """Run `model` for `t1` ms in steps of `dt` ms and return a `Solution`.
 
-    `inputs`: clamps and currents, their times counted from t = 0 of the first run. `record`: name → place, text such as
-    "soma.na.m" or "soma.spikes", or a `cajax.record.Recordable` (default: "v" at every soma). `state`: continue from
-    `sol.state` instead of from rest. `adjoint`: how the reverse pass stores the run. With `throw` a NaN raises
-    `NonFiniteError` that says when and where; inside `jit`, `grad` or `vmap` nothing can be raised, so look at
-    `sol.finite`.
+    `inputs`: clamps and currents, their times counted from the start of the run. `record`: name → place, text such as
+    "soma.na.m" or "soma.spikes", or a `cajax.record.Recordable` (default: "v" at every soma). `state`: begin with
+    `sol.state` of another run instead of at rest; with `continued` go on with that run, with its clock and what its
+    inputs remember: given the same inputs, both are the unbroken run. `adjoint`: how the reverse pass stores the run.
+    With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or `vmap` nothing can be
+    raised, so look at `sol.finite`.
 
     Works under `jax.jit`, `grad`, `jvp`, `vmap`; a changed parameter value or amplitude never recompiles.
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
@@ -144,19 +147,15 @@ def simulate(
     t1, dt = units.value(t1, "ms", "t1"), units.value(dt, "ms", "dt")
     n = _number_of_steps(t1, dt)
     _check_choices(method, adjoint)
-    if isinstance(inputs, Input) or inputs is None:
-        raise ProtocolError(f"inputs must be a list such as [IClamp(…)], not {type(inputs).__name__}")
-    inputs = tuple(inputs)
-    for source in inputs:
-        if not isinstance(source, Input):
-            raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
-        source.check(float(t1) + (0.0 if state is None or is_traced(state) else float(np.max(state.t))))
+    inputs = _as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
     leaves, tree = jax.tree.flatten(model)
     leaves = tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves)
     first, samples = _shapes(leaves, tree, recordings, method)
-    _check_state(state, first)
+    _check_state(state, first, continued)
+    _check_times(inputs, float(t1), state if continued else None)
+    state = state if state is None or continued else state.begun()
     _check_delays(model, dt)
     batch = batch_size(model, inputs, state)
     schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
@@ -215,8 +214,35 @@ def _check_choices(method: Any, adjoint: Any) -> None:
             raise ProtocolError(f"{name} must be {example}, not {value!r}")
 
 
-def _check_state(state: Any, shapes: State) -> None:
+def _as_inputs(inputs: Any) -> tuple[Input, ...]:
+    if isinstance(inputs, Input) or inputs is None:
+        raise ProtocolError(f"inputs must be a list such as [IClamp(…)], not {type(inputs).__name__}")
+    inputs = tuple(inputs)
+    for source in inputs:
+        if not isinstance(source, Input):
+            raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
+    return inputs
+
+
+def _check_times(inputs: Sequence[Input], t1: float, before: State | None) -> None:
+    """Raise `ProtocolError` for an input that cannot act in the run; one that goes on from `before` may have ended."""
+    known = () if before is None else before.parts["electrodes"]["memories"]
+    start, end = 0.0, t1
+    if before is not None:
+        if is_traced(before):
+            return
+        start, end = float(np.min(before.t)), float(np.max(before.t)) + t1
+    for name, source in numbered(inputs):
+        if name not in known:
+            source.check(start, end)
+
+
+def _check_state(state: Any, shapes: State, continued: Any) -> None:
     """Raise `ProtocolError` unless `state` is None or a state of this model, whatever its electrodes were."""
+    if not isinstance(continued, bool) or (continued and state is None):
+        raise ProtocolError(
+            f"continued = {continued!r}: give True together with the state of the run that goes on"
+        )
     if state is None:
         return
     if not isinstance(state, State):

@@ -222,7 +222,7 @@ def test_a_run_continues_with_spikes_in_flight(method):
     whole = cx.simulate(ring(), 12.0, 0.05, [KICK], record, method)
     first = cx.simulate(ring(), 6.0, 0.05, [KICK], record, method)
     assert (np.asarray(first.state.parts["c->c.expsyn"]["queue"]["age"]) < 2.5).any()  # one is under way
-    rest = cx.simulate(ring(), 6.0, 0.05, [KICK], record, method, state=first.state)
+    rest = cx.simulate(ring(), 6.0, 0.05, [KICK], record, method, state=first.state, continued=True)
     for name, x in whole.records.items():
         np.testing.assert_array_equal(np.concatenate([first[name], rest[name][1:]]), x)
     assert (np.asarray(whole["v"]).max(axis=0) > 0).all()  # the ring went round
@@ -406,6 +406,6 @@ def test_a_spike_arrives_once_where_the_step_changes_on_its_way(at, restart, ste
     model, inputs = ring_of_two(), [cx.Spikes("s", [[at], [np.inf]])]
     record = {"g": "s->p.expsyn.g"}
     first = cx.simulate(model, restart, steps[0], inputs, record)
-    rest = cx.simulate(model, 2.0, steps[1], inputs, record, state=first.state)
+    rest = cx.simulate(model, 2.0, steps[1], inputs, record, state=first.state, continued=True)
     g = float(rest["g"][-1, 0])
     assert g == pytest.approx(np.exp(-(restart + 2.0 - at - 1.0) / 2.0), rel=0.06)

@@ -197,7 +197,7 @@ def test_a_run_continues_exactly():
     model, record = feedback(), {"c": "soma.ca.cai"}
     whole = cx.simulate(model, 4.0, 0.05, inputs=[PULSE], record=record)
     half = cx.simulate(model, 2.0, 0.05, inputs=[PULSE], record=record)
-    rest = cx.simulate(model, 2.0, 0.05, inputs=[PULSE], record=record, state=half.state)
+    rest = cx.simulate(model, 2.0, 0.05, inputs=[PULSE], record=record, state=half.state, continued=True)
     np.testing.assert_array_equal(np.asarray(whole["c"])[40:], np.asarray(rest["c"]))
 
 

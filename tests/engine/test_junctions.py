@@ -10,6 +10,7 @@ import pytest
 
 import cajax as cx
 from cajax.base.errors import ParameterError
+from cajax.engine.joined import conjugate_gradients
 from cajax.mech import HH, ExpSyn, GapJunction, Leak
 
 from ..helpers import raises
@@ -96,6 +97,27 @@ def test_a_ring_of_many_junctions_is_the_dense_solution(scale):
     np.testing.assert_allclose(v, truth, atol=1e-8 * max(1.0, scale**0.5))
 
 
+def test_a_long_chain_of_strong_junctions_is_the_dense_solution():
+    """Far more iterations than fifty junctions, or a hundred, would take: none is dropped."""
+    n = 400
+    pairs = cx.edges([[i, i + 1] for i in range(n - 1)])
+    net = cx.Network().add("c", passive(), n).connect("c", "c", GapJunction(), pairs, weight=3e3)
+    model = net.discretize(cx.PerBranch(1))
+    current = np.where(np.arange(n) == 0, 1.0, 0.0)
+    v = cx.simulate(model, 1.0, DT, [cx.IClamp("c", 0.0, 1e3, current)])["c"]
+    truth = dense(model, [(i, i + 1, 3e3) for i in range(n - 1)], current, 10, 0.5)
+    np.testing.assert_allclose(v, truth, atol=1e-6)
+    assert np.ptp(truth[-1]) > 1e-4
+
+
+def test_a_solve_that_does_not_converge_is_not_a_number():
+    matrix = jnp.diag(jnp.arange(1.0, 31.0))
+    solve = lambda most: conjugate_gradients(lambda x: matrix @ x, lambda r: r, jnp.ones(30), most)  # noqa: E731
+    np.testing.assert_allclose(solve(40), 1.0 / np.arange(1.0, 31.0), rtol=1e-12)
+    assert bool(jnp.isnan(solve(5)).all())
+    np.testing.assert_array_equal(conjugate_gradients(lambda x: x, lambda r: r, jnp.zeros(3), 9), 0.0)
+
+
 def test_all_to_all_junctions_with_themselves_are_the_dense_solution():
     """A cell's junction with itself carries nothing; a pair is joined twice."""
     n = 5
@@ -172,7 +194,7 @@ def test_a_junction_at_rest_changes_nothing():
 def test_a_run_with_junctions_continues():
     whole = cx.simulate(trees(), 4.0, 0.05, [cx.IClamp("a", 0.3, 3.0, 0.6)])
     first = cx.simulate(trees(), 2.0, 0.05, [cx.IClamp("a", 0.3, 3.0, 0.6)])
-    rest = cx.simulate(trees(), 2.0, 0.05, [cx.IClamp("a", 0.3, 3.0, 0.6)], state=first.state)
+    rest = cx.simulate(trees(), 2.0, 0.05, [cx.IClamp("a", 0.3, 3.0, 0.6)], state=first.state, continued=True)
     np.testing.assert_array_equal(np.concatenate([first["a"], rest["a"][1:]]), whole["a"])
 
 

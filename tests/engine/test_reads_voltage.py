@@ -91,7 +91,7 @@ def test_gradients_and_restart(method):
         np.testing.assert_allclose(found, (loss(point(h)) - loss(point(-h))) / (2 * h), rtol=1e-6)
     whole = cx.simulate(model, 6.0, 0.05, inputs, RECORD, method)
     half = cx.simulate(model, 3.0, 0.05, inputs, RECORD, method)
-    rest = cx.simulate(model, 3.0, 0.05, inputs, RECORD, method, state=half.state)
+    rest = cx.simulate(model, 3.0, 0.05, inputs, RECORD, method, state=half.state, continued=True)
     for name in RECORD:
         np.testing.assert_array_equal(rest[name], whole[name][60:])
 

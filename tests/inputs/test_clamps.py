@@ -74,8 +74,12 @@ MISTAKES = {
     "one number": (lambda: cx.Current("soma", 1.0, 0.1), ParameterError, ("sample",)),
     "dt": (lambda: cx.Current("soma", [1.0], 0.0), ParameterError, ("dt", "positive")),
     "clamp dt": (lambda: cx.VClamp("soma", [1.0], -1.0), ParameterError, ("dt", "positive")),
-    "late": (lambda: cx.IClamp("soma", 5.0, 1.0, 0.1).check(5.0), ProtocolError, ("5 ms", "t1")),
-    "early": (lambda: cx.IClamp("soma", -5.0, 1.0, 0.1).check(5.0), ProtocolError, ("-4 ms", "before")),
+    "late": (lambda: cx.IClamp("soma", 5.0, 1.0, 0.1).check(0.0, 5.0), ProtocolError, ("5 ms", "ends at 5")),
+    "early": (
+        lambda: cx.IClamp("soma", -5.0, 1.0, 0.1).check(0.0, 5.0),
+        ProtocolError,
+        ("-4 ms", "starts at 0"),
+    ),
 }
 
 

@@ -68,7 +68,9 @@ def test_the_same_key_gives_the_same_noise_whatever_the_run_is_cut_into():
     runs = [cx.simulate(many(), 10.0, 0.1, [noise], method=cx.BackwardEuler()) for _ in range(2)]
     np.testing.assert_array_equal(runs[0]["a"], runs[1]["a"])
     first = cx.simulate(many(), 5.0, 0.1, [noise], method=cx.BackwardEuler())
-    rest = cx.simulate(many(), 5.0, 0.1, [noise], method=cx.BackwardEuler(), state=first.state)
+    rest = cx.simulate(
+        many(), 5.0, 0.1, [noise], method=cx.BackwardEuler(), state=first.state, continued=True
+    )
     np.testing.assert_array_equal(np.concatenate([first["a"], rest["a"][1:]]), runs[0]["a"])
 
 
@@ -144,7 +146,7 @@ def test_poisson_trains_continue():
     model, trains = sources(), cx.Poisson("s", 100.0, KEY)
     whole = counts(model, trains, 40.0, 0.1)
     first = cx.simulate(model, 20.0, 0.1, [trains])
-    rest = counts(model, trains, 20.0, 0.1, state=first.state)
+    rest = counts(model, trains, 20.0, 0.1, state=first.state, continued=True)
     np.testing.assert_array_equal(whole[200:], rest)
 
 
@@ -199,7 +201,7 @@ def test_two_electrode_clamp_has_gradients_and_continues():
     clamp = cx.TwoElectrode("soma", -20.0, tau=5.0)
     whole = cx.simulate(cell(), 2.0, 0.05, [clamp])
     first = cx.simulate(cell(), 1.0, 0.05, [clamp])
-    rest = cx.simulate(cell(), 1.0, 0.05, [clamp], state=first.state)
+    rest = cx.simulate(cell(), 1.0, 0.05, [clamp], state=first.state, continued=True)
     np.testing.assert_array_equal(np.concatenate([first["v"], rest["v"][1:]]), whole["v"])
 
 
@@ -270,7 +272,7 @@ def test_other_inputs_of_equal_shape_inherit_nothing():
     model = passive().discretize(cx.PerBranch(2))
     first = cx.simulate(model, 2.0, 0.05, [cx.TwoElectrode("soma", v=-20.0)])
     noise = cx.Noise("soma", mean=0.0, std=1e-3, tau=5.0, key=jax.random.key(0))
-    rest = cx.simulate(model, 1.0, 0.05, [noise], state=first.state)
+    rest = cx.simulate(model, 1.0, 0.05, [noise], state=first.state, continued=True)
     assert float(rest["v"].min()) > -71.0
 
 
@@ -279,7 +281,9 @@ def test_a_recording_that_measures_currents_disturbs_no_memory():
     noise = cx.Noise("soma", mean=0.1, std=0.1, tau=5.0, key=jax.random.key(0))
     whole = cx.simulate(model, 2.0, 0.05, [noise])["v"]
     first = cx.simulate(model, 1.0, 0.05, [noise])
-    rest = cx.simulate(model, 1.0, 0.05, [noise], {"v": "soma", "m": "soma.membrane"}, state=first.state)
+    rest = cx.simulate(
+        model, 1.0, 0.05, [noise], {"v": "soma", "m": "soma.membrane"}, state=first.state, continued=True
+    )
     np.testing.assert_allclose(rest["v"], whole[20:], rtol=1e-12)
 
 
@@ -289,6 +293,6 @@ def test_noise_goes_on_where_the_step_changes():
     noise = cx.Noise("soma", mean=0.0, std=1.0, tau=0.01, key=jax.random.key(0))
     record = {"i": "soma.membrane"}
     first = cx.simulate(model, 20.0, 0.1, [noise], record)
-    second = cx.simulate(model, 10.0, 0.05, [noise], record, state=first.state)
+    second = cx.simulate(model, 10.0, 0.05, [noise], record, state=first.state, continued=True)
     a, b = np.asarray(first["i"][1:]), np.asarray(second["i"][1:])
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.3

@@ -82,7 +82,7 @@ def test_storage_of_the_reverse_pass_changes_nothing() -> None:
 def test_a_run_continues_exactly(method: Any) -> None:
     whole = run(spiking(), 0.5, method=method)
     first = run(spiking(), 0.5, t1=0.8, method=method)
-    second = run(spiking(), 0.5, t1=0.8, method=method, state=first.state)
+    second = run(spiking(), 0.5, t1=0.8, method=method, state=first.state, continued=True)
     assert same(whole.state, second.state)
     assert same(whole["v"], np.concatenate([first["v"], second["v"][1:]]))
     assert same(whole["m"], np.concatenate([first["m"], second["m"][1:]]))
@@ -95,7 +95,7 @@ def test_a_network_continues_exactly() -> None:
         cx.simulate, model, dt=0.1, inputs=[cx.IClamp("input", 0.15, 1.0, jnp.array([2.0, 1.0, 0.0]))]
     )
     first = go(t1=0.8)
-    assert same(go(t1=1.6).state, go(t1=0.8, state=first.state).state)
+    assert same(go(t1=1.6).state, go(t1=0.8, state=first.state, continued=True).state)
 
 
 def test_order_of_paints_changes_nothing() -> None:

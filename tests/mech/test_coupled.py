@@ -130,7 +130,7 @@ def test_a_channel_runs_is_recorded_and_restarts_exactly(model, method):
     assert float(whole["h"].max()) > 1e-3 and np.isfinite(whole["v"]).all()
     np.testing.assert_allclose(whole["i"], 2e-3 * whole["n"] * (whole["v"] + 90.0), rtol=1e-12, atol=1e-15)
     half = cx.simulate(model, 3.0, 0.05, [CLAMP], RECORD, method)
-    rest = cx.simulate(model, 3.0, 0.05, [CLAMP], RECORD, method, state=half.state)
+    rest = cx.simulate(model, 3.0, 0.05, [CLAMP], RECORD, method, state=half.state, continued=True)
     for name in RECORD:
         np.testing.assert_array_equal(rest[name], whole[name][60:])
 

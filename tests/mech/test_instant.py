@@ -77,7 +77,7 @@ def test_order_gradient_and_restart(method):
     np.testing.assert_allclose(jax.grad(lambda g: last(0.05, g))(2e-4), central, rtol=1e-6)
     whole = cx.simulate(model, 4.0, 0.05, [CLAMP], record, method)
     half = cx.simulate(model, 2.0, 0.05, [CLAMP], record, method)
-    rest = cx.simulate(model, 2.0, 0.05, [CLAMP], record, method, state=half.state)
+    rest = cx.simulate(model, 2.0, 0.05, [CLAMP], record, method, state=half.state, continued=True)
     for name in record:
         np.testing.assert_array_equal(rest[name], whole[name][40:])
 

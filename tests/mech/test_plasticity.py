@@ -156,7 +156,10 @@ def test_weights_go_on_through_the_state():
     whole = weights(model, pre, pre + 2.0, 40.0)
     inputs = [cx.Spikes("s", pre), cx.Spikes("kick", pre + 2.0)]
     half = cx.simulate(model, 20.0, DT, inputs)
-    rest = cx.simulate(model, 20.0, DT, inputs, {"w": "s->b.expsyn.w"}, state=half.state)["w"] / WEIGHT
+    rest = (
+        cx.simulate(model, 20.0, DT, inputs, {"w": "s->b.expsyn.w"}, state=half.state, continued=True)["w"]
+        / WEIGHT
+    )
     np.testing.assert_array_equal(whole[200:], rest)
     assert (np.asarray(rest[-1]) != np.asarray(rest[0])).all()
 
@@ -213,7 +216,7 @@ def test_plastic_weights_drive_the_current():
             first.state, parts=first.state.parts | {name: first.state.parts[name] | {"plastic": plastic}}
         )
 
-    spike, name = [cx.Spikes("s", [6.0])], "s->b.expsyn"
+    spike, name = [cx.Spikes("s", [1.0])], "s->b.expsyn"
     peak = lambda w: float(cx.simulate(model, 10.0, DT, spike, state=rest(w))["b"].max() + 70.0)  # noqa: E731
     assert peak(0.0) == pytest.approx(0.0, abs=1e-9)
     assert peak(2.0) == pytest.approx(2 * peak(1.0), rel=0.02)

@@ -60,7 +60,9 @@ T1, DT = 3.0, 0.05
 def run(adjoint, gna=0.12, amp=0.4, t1=T1, state=None, **options: Any) -> cx.Solution:
     model = MODEL.replace({"all.hh.gna": gna})
     clamp = cx.IClamp("soma", 0.5, 9.0, amp)
-    return cx.simulate(model, t1, DT, [clamp], RECORD, adjoint=adjoint, state=state, **options)
+    return cx.simulate(
+        model, t1, DT, [clamp], RECORD, adjoint=adjoint, state=state, continued=state is not None, **options
+    )
 
 
 def loss(gna, adjoint, amp=0.4):

@@ -47,7 +47,16 @@ RECORD = {"v": "soma"}
 
 
 def run(model, target=-50.0, gain=0.01, t1=4.0, method=METHODS[1], state=None) -> cx.Solution:
-    return cx.simulate(model, t1, 0.05, [Feedback("soma", target, gain)], RECORD, method, state=state)
+    return cx.simulate(
+        model,
+        t1,
+        0.05,
+        [Feedback("soma", target, gain)],
+        RECORD,
+        method,
+        state=state,
+        continued=state is not None,
+    )
 
 
 def test_it_holds_the_voltage():

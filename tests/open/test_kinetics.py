@@ -78,9 +78,12 @@ def mean(params, model, method=METHODS[1], amp=0.4):
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
 def test_it_runs_under_jit_and_restarts_exactly(model, method):
     Late().check()
-    run = lambda t1, state=None: cx.simulate(model, t1, 0.05, [CLAMP], RECORD, method, state=state)  # noqa: E731
+
+    def run(t1, **options):
+        return cx.simulate(model, t1, 0.05, [CLAMP], RECORD, method, **options)
+
     whole, half = run(4.0), run(2.0)
-    rest = run(2.0, half.state)
+    rest = run(2.0, state=half.state, continued=True)
     for a, b in zip(jax.tree.leaves(rest.state), jax.tree.leaves(whole.state), strict=True):
         np.testing.assert_array_equal(a, b)
     for name in RECORD:

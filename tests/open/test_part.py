@@ -102,7 +102,7 @@ def test_jit_and_vmap(model):
 @pytest.mark.parametrize("method", [cx.Staggered(), cx.BackwardEuler()])
 def test_restart_is_exact(model, method):
     whole, half = run(model, method=method), run(model, 5.0, method=method)
-    rest = run(model, 5.0, state=half.state, method=method)
+    rest = run(model, 5.0, state=half.state, continued=True, method=method)
     np.testing.assert_array_equal(rest["v"], whole["v"][100:])
     np.testing.assert_array_equal(rest["x"], whole["x"][100:])
 

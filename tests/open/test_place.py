@@ -104,7 +104,7 @@ def test_gradients_vmap_and_restart(model):
     assert float(jax.jit(jax.grad(loss))(3e-4)) == pytest.approx(float(difference), rel=1e-5)
     np.testing.assert_allclose(jax.vmap(loss)(jnp.array([2e-4, 3e-4])), [loss(2e-4), loss(3e-4)], rtol=1e-11)
     whole, half = run(model), run(model, 2.0)
-    np.testing.assert_array_equal(run(model, 3.0, state=half.state)["v"], whole["v"][40:])
+    np.testing.assert_array_equal(run(model, 3.0, state=half.state, continued=True)["v"], whole["v"][40:])
 
 
 def test_saved_and_in_a_network(cell, tmp_path):

@@ -79,5 +79,5 @@ def test_jit_grad_vmap(model):
 
 def test_restart(model):
     whole, half = run(model), run(model, 4.0)
-    rest = run(model, 4.0, state=half.state)
+    rest = run(model, 4.0, state=half.state, continued=True)
     np.testing.assert_array_equal(rest["p"]["power"], whole["p"]["power"][80:])

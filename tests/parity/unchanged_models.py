@@ -724,7 +724,9 @@ def of_run(name: str, single: bool) -> Found:
     fixed = {k: x for k, x in options.items() if k != "state"}
 
     def loss(params: dict[str, jax.Array], state: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-        records = cx.simulate(model.replace(params), **fixed, state=state).records
+        records = cx.simulate(
+            model.replace(params), **fixed, state=state, continued=state is not None
+        ).records
         return weighted(records), records
 
     differentiated = jax.jit(jax.value_and_grad(loss, has_aux=True))

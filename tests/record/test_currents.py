@@ -119,7 +119,9 @@ def test_metered_runs_restart_from_any_state():
     model = cell().discretize(cx.PerBranch(2))
     clamp = cx.VClamp("soma", -30.0)
     half = cx.simulate(model, 1.0, 0.05, [clamp], {"v": "soma"})
-    rest = cx.simulate(model, 1.0, 0.05, [clamp], {"v": "soma", "i": ClampCurrent("soma")}, state=half.state)
+    rest = cx.simulate(
+        model, 1.0, 0.05, [clamp], {"v": "soma", "i": ClampCurrent("soma")}, state=half.state, continued=True
+    )
     whole = cx.simulate(model, 2.0, 0.05, [clamp], {"v": "soma", "i": ClampCurrent("soma")})
     np.testing.assert_allclose(rest["v"], whole["v"][20:], rtol=1e-12)
     np.testing.assert_allclose(rest["i"][1:], whole["i"][21:], rtol=1e-9)

@@ -45,7 +45,9 @@ def by_parts(model, inputs, stage, record):
 
     def part(state, start):
         clamps = [cx.IClamp("cues", delay=start, dur=TINY.cue, amp=TINY.drive * inputs["cue"])]
-        return cx.simulate(model, TINY.reach, TINY.dt, clamps, record=record, state=state)
+        return cx.simulate(
+            model, TINY.reach, TINY.dt, clamps, record=record, state=state, continued=state is not None
+        )
 
     def more(carry, _):
         state, start = carry

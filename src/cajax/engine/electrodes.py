@@ -1,13 +1,13 @@
 """Electrodes in a run: what inputs at places drive, what they remember, which currents they are measured to pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..base.errors import ParameterError
+from ..base.errors import ParameterError, ProtocolError
 from ..base.types import Array
 from ..inputs.base import Electrode, Input
 from ..model.structure import Structure
@@ -58,33 +58,42 @@ class Placed(eqx.Module):
         return self.electrode.advance(memory, v, before.t, before.n, dt)
 
 
+def numbered(inputs: Iterable[Input]) -> Iterator[tuple[str, Input]]:
+    """Yield inputs under their kind, place and number among those of the same."""
+    seen: dict[str, int] = {}
+    for x in inputs:
+        name = f"{type(x).__name__} at {x.at}"
+        seen[name] = seen.get(name, 0) + 1
+        yield f"{name}, {seen[name]}", x
+
+
 @final
 class Electrodes(Part):
     """All electrodes of a run. With `metered` the currents over the last step are remembered too.
 
-    What each electrode remembers is kept under its kind and place, so that a run that goes on with other inputs takes
-    over what belongs to the same ones, and nothing else.
+    What each remembers is kept under its kind and place, for a run that goes on with the same inputs. `others` are the
+    names of inputs that are no electrodes: they remember nothing, but are known to be of the run.
     """
 
     placed: tuple[Placed, ...]
+    others: tuple[str, ...] = eqx.field(static=True)
     metered: bool = eqx.field(static=True)
 
     @staticmethod
     def of(structure: Structure, inputs: Sequence[Input], metered: bool) -> "Electrodes":
         """Return the electrodes among the inputs."""
-        found = (Placed.of(structure, x) for x in inputs if isinstance(x, Electrode))
-        return Electrodes(tuple(found), metered)
+        placed = (Placed.of(structure, x) for x in inputs if isinstance(x, Electrode))
+        others = (name for name, x in numbered(inputs) if not isinstance(x, Electrode))
+        return Electrodes(tuple(placed), tuple(others), metered)
 
     def named(self) -> Iterator[tuple[str, Placed]]:
         """Yield the electrodes by kind, place and number."""
-        seen: dict[str, int] = {}
-        for p in self.placed:
-            name = f"{type(p.electrode).__name__} at {p.electrode.at}"
-            seen[name] = seen.get(name, 0) + 1
-            yield f"{name}, {seen[name]}", p
+        names = (name for name, _ in numbered([p.electrode for p in self.placed]))
+        return zip(names, self.placed, strict=True)
 
     def start(self, moment: Moment) -> dict[str, Any]:
-        memories = {name: p.electrode.start(p.shape, moment.v.dtype) for name, p in self.named()}
+        memories: dict[str, Any] = dict.fromkeys(self.others)
+        memories |= {name: p.electrode.start(p.shape, moment.v.dtype) for name, p in self.named()}
         return {"memories": memories, **self._at_rest(memories, moment)}
 
     def _at_rest(self, memories: Mapping[str, Any], moment: Moment) -> dict[str, Array]:
@@ -103,8 +112,13 @@ class Electrodes(Part):
         old: Mapping[str, Any] = state["memories"]
 
         def taken(name: str, new: Any) -> Any:
-            kept = old.get(name)
-            return kept if jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, new) else new
+            kept = old.get(name, new)
+            if jax.tree.map(jnp.shape, kept) != jax.tree.map(jnp.shape, new):
+                raise ProtocolError(
+                    f"the run before had another {name.rsplit(',', 1)[0]}; go on with the same inputs, or begin a new"
+                    " run without continued=True"
+                )
+            return kept
 
         memories = {name: taken(name, new) for name, new in fresh["memories"].items()}
         if not self.metered:
@@ -119,7 +133,8 @@ class Electrodes(Part):
         return tuple(p.drive(moment, state["memories"][name], dt) for name, p in self.named())
 
     def settle(self, state: Any, before: Moment, after: Moment, dt: Array) -> dict[str, Any]:
-        memories = {
+        memories: dict[str, Any] = dict.fromkeys(self.others)
+        memories |= {
             name: p.remembered(state["memories"][name], before, after, dt) for name, p in self.named()
         }
         if not self.metered or after.stage is None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Protocol, final, runtime_checkable
 
 import equinox as eqx
+import jax.numpy as jnp
 
 from ..base.types import Array, Float, Int
 from ..solve import Tree
@@ -34,6 +35,11 @@ class State(eqx.Module):
     def t(self) -> Float[Array, ""]:
         """The time, ms."""
         return self.origin + self.n * self.dt
+
+    def begun(self) -> "State":
+        """Return the state as a new run begins with it: at 0 ms, and with nothing of the inputs before."""
+        parts = {**self.parts, "electrodes": {"memories": {}}}
+        return State(self.v, parts, jnp.zeros_like(self.origin), jnp.zeros_like(self.n), self.dt)
 
 
 @runtime_checkable

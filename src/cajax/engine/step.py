@@ -25,7 +25,7 @@ def initial(physics: Physics, method: Method, dt: Float[Array, ""]) -> State:
 def resumed(physics: Physics, method: Method, state: State, dt: Float[Array, ""]) -> State:
     """Return the state with its clock in steps of `dt`, the same bits as an unbroken run when dt has not changed.
 
-    The count of steps goes on, for noise draws by it. Inputs that are not those of the run before begin anew.
+    The count of steps goes on, for noise draws by it. Inputs that the state does not know begin here.
     """
     same = state.dt == dt
     moment = Moment(physics, state.v, state.t, state.n, dt, method.order, state.parts)

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ..base import units
-from ..base.errors import ParameterError
+from ..base.errors import ParameterError, ProtocolError
 from ..base.kinks import ramp
 from ..base.objects import optional
 from ..base.types import Array, Float
@@ -44,8 +44,8 @@ class Input(eqx.Module):
     at: eqx.AbstractVar[Any]
 
     @optional
-    def check(self, t1: float) -> None:
-        """Raise `ProtocolError` when the input can have no effect before `t1` ms."""
+    def check(self, start: float, end: float) -> None:
+        """Raise `ProtocolError` when the input can have no effect from `start` until `end` ms."""
 
 
 class Electrode(Input):
@@ -114,6 +114,14 @@ def check_waveform(kind: str, values: Any, dt: Any) -> None:
     step = concrete(dt)
     if step is not None and (step <= 0).any():
         raise ParameterError(f"{kind} dt = {step} ms must be positive")
+
+
+def check_reaches(kind: str, at: Any, values: Any, dt: Any, start: float) -> None:
+    """Raise `ProtocolError` for a waveform whose samples all lie before `start` ms: it would stand at its last one."""
+    step = concrete(dt)
+    length = 0.0 if step is None else float((step * (np.shape(values)[0] - 1)).max())
+    if np.shape(values)[0] > 1 and step is not None and length <= start > 0.0:
+        raise ProtocolError(f"{kind} at {at!r} ends at {length:g} ms, but the run starts at {start:g} ms")
 
 
 def check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.errors import ParameterError, ProtocolError
 from ..base.kinks import ramp
 from ..base.types import Array, Float
-from .base import Electrode, check_fits, check_waveform, concrete, number, sample
+from .base import Electrode, check_fits, check_reaches, check_waveform, concrete, number, sample
 
 
 @final
@@ -38,15 +38,15 @@ class IClamp(Electrode):
         on = ramp((self.delay + self.dur - t) / dt) - ramp((self.delay - t) / dt)
         return self.amp * on, None, None
 
-    def check(self, t1: float) -> None:
+    def check(self, start: float, end: float) -> None:
         delay, dur = concrete(self.delay), concrete(self.dur)
-        if delay is not None and (delay >= t1).any():
+        if delay is not None and (delay >= end).any():
             raise ProtocolError(
-                f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at t1 = {t1:g} ms"
+                f"IClamp at {self.at!r} starts at {delay.max():g} ms, but the run ends at {end:g} ms"
             )
-        if delay is not None and dur is not None and (delay + dur <= 0).any():
+        if delay is not None and dur is not None and (delay + dur <= start).any():
             raise ProtocolError(
-                f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, before the run starts at 0 ms"
+                f"IClamp at {self.at!r} ends at {(delay + dur).min():g} ms, but the run starts at {start:g} ms"
             )
 
 
@@ -63,6 +63,9 @@ class Current(Electrode):
         self.values = number(values, "nA", "Current values")
         self.dt = number(dt, "ms", "Current dt")
         check_waveform("Current", self.values, self.dt)
+
+    def check(self, start: float, end: float) -> None:
+        check_reaches("Current", self.at, self.values, self.dt, start)
 
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
         return sample(self.values, self.dt, t + 0.5 * dt), None, None
@@ -93,6 +96,10 @@ class VClamp(Electrode):
         elif np.ndim(self.v) > 1:
             raise ParameterError(f"VClamp v has shape {np.shape(self.v)}; give dt=… (ms) for a waveform")
 
+    def check(self, start: float, end: float) -> None:
+        if self.dt is not None:
+            check_reaches("VClamp", self.at, self.v, self.dt, start)
+
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
         # The held voltage is the one at the end of the step, so that is when the command is read.
         v = self.v if self.dt is None else sample(self.v, self.dt, t + dt)
@@ -122,6 +129,9 @@ class Conductance(Electrode):
             raise ParameterError(
                 f"Conductance values go down to {known.min():g} uS; a conductance is not negative; use Current"
             )
+
+    def check(self, start: float, end: float) -> None:
+        check_reaches("Conductance", self.at, self.values, self.dt, start)
 
     def drive(self, t: Array, dt: Array, memory: Any) -> tuple[Any, Any, Any]:
         return None, sample(self.values, self.dt, t + 0.5 * dt), self.e

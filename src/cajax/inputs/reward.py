@@ -5,7 +5,7 @@ from typing import Any, final
 import equinox as eqx
 
 from ..base.types import Array, Float
-from .base import Teacher, check_waveform, number, sample
+from .base import Teacher, check_reaches, check_waveform, number, sample
 
 
 @final
@@ -20,6 +20,9 @@ class Reward(Teacher):
         self.at = at
         self.values, self.dt = number(values, "1", "Reward values"), number(dt, "ms", "Reward dt")
         check_waveform("Reward", self.values, self.dt)
+
+    def check(self, start: float, end: float) -> None:
+        check_reaches("Reward", self.at, self.values, self.dt, start)
 
     def value(self, t: Array, dt: Array) -> Array:
         return sample(self.values, self.dt, t + 0.5 * dt)

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..base.errors import ParameterError
+from ..base.errors import ParameterError, ProtocolError
 from ..base.types import Array, Float
-from .base import Trigger, as_key, check_waveform, concrete, number, sample
+from .base import Trigger, as_key, check_reaches, check_waveform, concrete, number, sample
 
 
 @final
@@ -40,6 +40,15 @@ class Spikes(Trigger):
             self.times = jnp.asarray(rows, dtype=float)
         if self.times.ndim > 2:
             raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
+
+    def check(self, start: float, end: float) -> None:
+        times = concrete(self.times)
+        given = np.zeros(0) if times is None else times[np.isfinite(times)]
+        if given.size and not ((given >= start) & (given < end)).any():
+            raise ProtocolError(
+                f"Spikes at {self.at!r} lie from {given.min():g} to {given.max():g} ms, but the run goes from {start:g}"
+                f" to {end:g} ms"
+            )
 
     def check_cells(self, cells: int) -> None:
         if self.times.ndim == 2 and self.times.shape[0] not in (1, cells):
@@ -79,6 +88,10 @@ class Poisson(Trigger):
             raise ParameterError(f"Poisson rate = {known.min():g} Hz is negative")
         if self.dt is not None:
             check_waveform("Poisson", self.rate, self.dt)
+
+    def check(self, start: float, end: float) -> None:
+        if self.dt is not None:
+            check_reaches("Poisson", self.at, self.rate, self.dt, start)
 
     def fired(self, t: Array, end: Array, n: Array, cells: int) -> tuple[Array, Array]:
         dt = end - t

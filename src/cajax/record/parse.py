@@ -107,7 +107,8 @@ def _at(structure: Structure, at: Any, what: str) -> Recordable:
         raise unknown("quantity", variable, known, where=f"mechanism '{path}'")
     ion = next((m for m in structure.ions if m.path == path), None)
     if ion is None:
-        raise unknown("mechanism", path, [m.path for m in (*structure.channels, *structure.ions)])
+        mechanisms = (m.path for m in (*structure.channels, *structure.ions))
+        raise unknown("mechanism or quantity", path, [*mechanisms, *WORDS])
     species = ion.species
     known = {f"{species}i": "i", f"{species}o": "o", f"e{species}": "e"}
     return Concentration(at, name, known.get(variable, variable))

@@ -511,7 +511,7 @@ def trains() -> Case:
             cx.Poisson("a", np.array([100.0, 200.0, 400.0, 600.0]), jax.random.key(1)),
             cx.Poisson("b", wave, jax.random.key(2), dt=3.0),
         ],
-        "record": {"v": "cell", "g": "a->cell.expsyn.g", "a": "b->cell.gabaa.a"},
+        "record": {"v": "cell", "g": "a->cell.expsyn.g"},
     }  # fmt: skip
     return net.discretize(cx.PerBranch(1)), run, ("*",)
 
@@ -606,7 +606,11 @@ def continued() -> Case:
     inputs = [cx.Spikes("in", [[0.03, 3.1], [0.31]]), cx.Noise("relay", 0.02, 0.002, 2.0, jax.random.key(8))]
     first = cx.simulate(model, 0.8, inputs=inputs)
     record = {"v": "relay", "m": "relay.soma.hh.m", "g": "in->relay.expsyn.g", "w": "in->relay.expsyn.w"}
-    return model, {"t1": 5.0, "inputs": inputs, "record": record, "state": first.state}, ("*",)
+    return (
+        model,
+        {"t1": 5.0, "inputs": inputs, "record": record, "state": first.state, "continued": True},
+        ("*",),
+    )
 
 
 # Tasks: the network, a batch of trials, the loss that is trained
@@ -724,9 +728,7 @@ def of_run(name: str, single: bool) -> Found:
     fixed = {k: x for k, x in options.items() if k != "state"}
 
     def loss(params: dict[str, jax.Array], state: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-        records = cx.simulate(
-            model.replace(params), **fixed, state=state, continued=state is not None
-        ).records
+        records = cx.simulate(model.replace(params), **fixed, state=state).records
         return weighted(records), records
 
     differentiated = jax.jit(jax.value_and_grad(loss, has_aux=True))

@@ -23,13 +23,22 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Shapes and types that the engine and the recordings declare are checked at every call. Before the package is imported.
 install_import_hook(["cajax.engine", "cajax.record"], "beartype.beartype")
 
-# The same few examples on every run; `--hypothesis-profile=thorough` searches widely and at random.
+# The same few examples on every run; `--hypothesis-profile=rotating` draws those of `--hypothesis-seed`, and
+# `thorough` searches widely and at random.
 hypothesis.settings.register_profile(
     "quick",
     max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "rotating",
+    max_examples=40,
+    deadline=None,
+    database=None,
+    print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None, print_blob=True)

@@ -8,7 +8,7 @@ import numpy as np
 from ..base.errors import ParameterError
 from ..base.names import on_disk
 from .morphology import Morphology
-from .policies import Policy
+from .policies import Policy, whole
 from .wiring import Wiring, wire
 
 
@@ -70,7 +70,7 @@ def discretize(morph: Morphology, policy: Policy, ra: Any, cm: Any) -> CVs:
     """Cut every branch into the equal CVs that `policy` asks for.
 
     `ra` (Ω·cm) and `cm` (µF/cm²) are scalars or one value per branch [B]; only `DLambda` looks at them. Raises
-    `ParameterError` when they have another shape or the policy asks for less than one CV.
+    `ParameterError` when they have another shape or the policy asks for less than one CV, or a million and more.
     """
     n_branches = len(morph.parent)
     for name, value in (("ra", ra), ("cm", cm)):
@@ -85,6 +85,7 @@ def discretize(morph: Morphology, policy: Policy, ra: Any, cm: Any) -> CVs:
         raise ParameterError(
             f"{policy} must give a whole number of at least 1 CV for each of {n_branches} branches"
         )
+    counts = whole(policy, morph, counts)
     branch = np.repeat(np.arange(n_branches), counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     x = (np.arange(len(branch)) - offsets[branch] + 0.5) / counts[branch]

@@ -125,10 +125,6 @@ def _starts(morph: Morphology) -> tuple[np.ndarray, np.ndarray]:
     return start, order
 
 
-# A cone's axial resistance diverges at its point; a tip's last half leads nowhere, so any finite value will do.
-_THINNEST = 1e-3  # µm
-
-
 def _halves(morph: Morphology, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Area [2N] and ∫dx/(πr²) [2N] of every half of a CV, and the centres [N, 3], integrating the frusta exactly.
 
@@ -160,7 +156,8 @@ def _halves(morph: Morphology, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
     r0, r1 = radius[:-1][inside], radius[1:][inside]
     size = 2 * int(counts.sum())
     area = np.bincount(half, np.pi * (r0 + r1) * np.hypot(length, r1 - r0), size)
-    resist = np.bincount(half, length / (np.pi * np.maximum(r0, _THINNEST) * np.maximum(r1, _THINNEST)), size)
+    # A cone's axial resistance diverges at its point; that half of a tip leads nowhere, so any finite value will do.
+    resist = np.bincount(half, length / (np.pi * r0 * np.where(r1 > 0, r1, r0)), size)
     return area, resist, centers
 
 

@@ -102,12 +102,8 @@ class Morphology:
         """Join branches, parents first, into a morphology."""
         if not branches:
             raise MorphologyError("a morphology needs at least one branch")
-        rows = [_array(f"points of branch {k}", b.points, float) for k, b in enumerate(branches)]
-        for k in [k for k, row in enumerate(rows) if row.ndim != 2 or row.shape[1] != 4][:1]:
-            raise MorphologyError(
-                f"points of branch {k} have shape {rows[k].shape}, not [n, 4]: x, y, z, radius"
-            )
-        points, counts = np.concatenate(rows), [len(row) for row in rows]
+        points = _stacked([b.points for b in branches])
+        counts = [len(b.points) for b in branches]
         return cls(
             xyz=points[:, :3],
             radius=points[:, 3],
@@ -158,23 +154,38 @@ class Morphology:
         return np.bincount(branch, np.pi * (r0 + r1) * np.hypot(length, r1 - r0), len(self.parent))
 
 
+def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """The points of all branches [P, 4]."""
+    try:
+        points = np.concatenate(rows)
+    except ValueError:
+        points = np.zeros(0)
+    if points.ndim == 2 and points.shape[1] == 4 and points.dtype.kind in "iuf":
+        return points.astype(float)
+    for k, row in enumerate(rows):
+        shape = _array(f"points of branch {k}", row, float).shape
+        if len(shape) != 2 or shape[1] != 4:
+            raise MorphologyError(f"points of branch {k} have shape {shape}, not [n, 4]: x, y, z, radius")
+    return np.concatenate([np.asarray(row, float) for row in rows])
+
+
 _FIELDS = {"xyz": float, "radius": float, "offsets": np.int64, "parent": np.int64, "attach": float}
 
 
 def _array(name: str, value: Any, dtype: type) -> np.ndarray:
     """A copy of `value` as an array of `dtype`; nothing is rounded or read from text."""
-    kind = "whole numbers" if dtype is np.int64 else "numbers"
-    wrong = MorphologyError(f"{name} must be an array of {kind}, not {' '.join(repr(value).split())[:60]}")
     try:
         given = np.asarray(value)
-    except ValueError:  # rows of unequal length
-        raise wrong from None
-    if given.size and given.dtype.kind not in "iuf":
-        raise wrong
-    with np.errstate(invalid="ignore"):  # NaN has no integer, and differs from it
-        array = given.astype(dtype)
-    if array.dtype.kind == "i" and not np.array_equal(array, given):
-        raise wrong
+        if given.size and given.dtype.kind not in "iuf":
+            raise ValueError("no numbers")
+        with np.errstate(invalid="ignore"):  # NaN has no integer, and differs from it
+            array = given.astype(dtype)
+        if array.dtype.kind == "i" and not np.array_equal(array, given):
+            raise ValueError("not whole")
+    except ValueError:  # also of rows of unequal length
+        kind = "whole numbers" if dtype is np.int64 else "numbers"
+        shown = " ".join(repr(value).split())[:60]
+        raise MorphologyError(f"{name} must be an array of {kind}, not {shown}") from None
     return array
 
 

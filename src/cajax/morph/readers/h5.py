@@ -84,7 +84,8 @@ def _check_structure(path: Path, structure: np.ndarray, ends: np.ndarray, has_so
 
 def _gaps(points: np.ndarray, structure: np.ndarray, ends: np.ndarray, has_soma: bool) -> list[str]:
     """A note when a section does not repeat its parent's last point as its first."""
-    child = np.flatnonzero(structure[:, 2] >= has_soma)
+    first = int(has_soma)
+    child = first + np.flatnonzero(structure[first:, 2] >= first)
     gap = points[structure[child, 0], :3] != points[ends[structure[child, 2]] - 1, :3]
     for k in child[gap.any(1)][:1]:
         return [

@@ -10,7 +10,7 @@ from ...base import units
 from ...base.errors import MorphologyError, UnitError
 from ..morphology import FARTHEST, THINNEST, Branch
 
-MOST_POINTS = 2_000_000
+MOST_POINTS = 500_000
 """The most points of one file; the largest reconstructions have some hundred thousand."""
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

@@ -52,7 +52,10 @@ def pruned(branches: Sequence[Branch]) -> list[Branch]:
 
 
 def _is_point(branch: Branch) -> bool:
-    return bool((branch.points[1:, :3] == branch.points[0, :3]).all())
+    xyz = branch.points[:, :3]
+    if xyz[0].tolist() != xyz[-1].tolist():  # as of most branches; quick
+        return False
+    return bool((xyz[1:] == xyz[0]).all())
 
 
 def _stretched(points: np.ndarray) -> np.ndarray:

@@ -47,24 +47,28 @@ def read_asc(path: Path, text: str, measures: Measures) -> Reading:
     one soma. Every tree connects to the middle of the first soma whose box holds its first point, else of the nearest
     one, and keeps its own points only. Without a soma each tree is a root. Raises `MorphologyError` with the line.
     """
-    outlines: list[_Outline] = []
-    trees: list[Branch] = []
+    outlines: list[_Piece] = []
+    trees: list[_Piece] = []
     notes: list[str] = []
-    reader = _Points(path, measures)
+    rows = _Rows(path)
     for item in _objects(_parse(path, text), path):
         if item.word.startswith('"') and item.word.strip('"').lower() in _SOMA_NAMES:
-            points = [p for p in item if isinstance(p, _Node) and like_number(p.word)]
-            if len(points) > 2:
-                outlines.append(_Outline(item.line, reader.points(points)[:, :3]))
+            drawn = [p for p in item if isinstance(p, _Node) and like_number(p.word)]
+            if len(drawn) > 2:
+                outlines.append(rows.add(drawn))
             else:
                 notes.append(
-                    f"line {item.line}: a soma outline of {len(points)} points is left out, as in NEURON"
+                    f"line {item.line}: a soma outline of {len(drawn)} points is left out, as in NEURON"
                 )
         elif not item.word and not _is_text(item):
-            _grow(item, trees, reader)
+            _grow(item, trees, rows)
     if not trees and not outlines:
         raise MorphologyError(f"{path} holds no tree and no soma outline; expected a Neurolucida ASC file")
-    return Reading(_joined(outlines, trees, notes, path), notes)
+    points = rows.points(measures)
+    stacks = _stacks([_Outline(rows.lines[o.start], points[o.start : o.end, :3]) for o in outlines], path)
+    return Reading(
+        _joined(stacks, [_branch(tree, trees, points, rows) for tree in trees], notes, path), notes
+    )
 
 
 def _parse(path: Path, text: str) -> _Node:
@@ -112,38 +116,58 @@ def _objects(root: _Node, path: Path) -> Iterator[_Node]:
 
 
 @final
-class _Points:
-    """Turns items `(x y z diameter ...)` into points in µm; counts them."""
+class _Piece(NamedTuple):
+    """A branch or an outline: its first row and the one after its last, the number of its parent, its kind."""
 
-    def __init__(self, path: Path, measures: Measures) -> None:
-        self.path, self.measures, self.count = path, measures, 0
+    start: int
+    end: int
+    parent: int = -1
+    tag: str = "undefined"
 
-    def points(self, items: list[_Node]) -> np.ndarray:
-        """x, y, z and radius of each item [n, 4]."""
-        self.count += len(items)
-        affordable(f"{self.path}", self.count, "points", MOST_POINTS, "read a smaller file", MorphologyError)
-        points = self.measures.points(np.array([self._numbers(item) for item in items]))
+
+@final
+class _Rows:
+    """The points of a file as they are written, gathered to be judged together: x, y, z, radius, and their lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[tuple[float, float, float, float]] = []
+        self.lines: list[int] = []
+
+    def add(self, items: list[_Node], parent: int = -1, tag: str = "undefined") -> _Piece:
+        """Append points `(x y z diameter ...)`; what the file leaves out is 0."""
+        start = len(self.rows)
+        self.rows += [self._row(item) for item in items]
+        self.lines += [item.line for item in items]
+        affordable(
+            f"{self.path}", len(self.rows), "points", MOST_POINTS, "read a smaller file", MorphologyError
+        )
+        return _Piece(start, len(self.rows), parent, tag)
+
+    def _row(self, item: _Node) -> tuple[float, float, float, float]:
+        """A label and a list may follow the numbers of a point."""
+        numbers: list[float] = []
+        for word in item[:4]:
+            x = number(word) if isinstance(word, str) else None
+            if x is None:
+                break
+            numbers.append(x)
+        rest = [word for word in item[len(numbers) :] if isinstance(word, str)]
+        if len(numbers) < 2 or len(rest) > 1 or any(map(like_number, rest)):
+            said = " ".join(word for word in item if isinstance(word, str))[:60]
+            raise self.error(item.line, f"({said}) is no point; expected '(x y z diameter)' in plain numbers")
+        x, y, z, diameter = (*numbers, 0.0, 0.0)[:4]
+        return x, y, z, diameter / 2
+
+    def points(self, measures: Measures) -> np.ndarray:
+        """All points [n, 4] in µm."""
+        points = measures.points(np.array(self.rows))
         for k in faulty(points)[:1]:
-            raise self.error(items[k], f"{fault(points[k])}")
+            raise self.error(self.lines[k], f"{fault(points[k])}")
         return points
 
-    def _numbers(self, item: _Node) -> list[float]:
-        """x, y, z and radius; what the file leaves out is 0. A label and a list may follow the numbers."""
-        words = [word for word in item if isinstance(word, str)]
-        numbers = [number(word) for word in words[:4] if like_number(word)]
-        rest = words[len(numbers) :]
-        if len(numbers) < 2 or len(rest) > 1 or any(map(like_number, rest)):
-            raise self.error(item, "a point needs numbers for at least x and y: '(x y z diameter)'")
-        known = [x for x in numbers if x is not None]
-        if len(known) < len(numbers):
-            raise self.error(
-                item, f"'{' '.join(words[:4])[:60]}' are not all numbers; expected '(x y z diameter)'"
-            )
-        x, y, z, diameter = (*known, 0.0, 0.0)[:4]
-        return [x, y, z, diameter / 2]
-
-    def error(self, item: _Node, said: str) -> MorphologyError:
-        return MorphologyError(f"{self.path} line {item.line}: {said}")
+    def error(self, line: int, said: str) -> MorphologyError:
+        return MorphologyError(f"{self.path} line {line}: {said}")
 
 
 def _is_text(item: _Node) -> bool:
@@ -162,53 +186,61 @@ class _Part(NamedTuple):
     tag: str
 
 
-def _grow(tree: _Node, branches: list[Branch], reader: _Points) -> None:
+def _grow(tree: _Node, trees: list[_Piece], rows: _Rows) -> None:
     """Append the branches written in `tree`, each before those it splits into, in the order of the file."""
     waiting = [_Part(tree, -1, "undefined")]
     while waiting:
         part = waiting.pop()
-        items, split, tag = _read_branch(part, reader)
-        points = reader.points(items)
-        for k in np.flatnonzero(points[:, 3] == 0)[:1]:
-            raise reader.error(items[k], "diameter 0 must be positive; give min_radius= to raise it")
-        if part.parent >= 0:
-            end = branches[part.parent].points[-1]
-            if (points[0, :3] != end[:3]).any():
-                points = np.concatenate([[[*end[:3], points[0, 3]]], points])
-        own = len(branches)
-        branches.append(Branch(points, part.parent, 1.0, tag))
+        items, split, tag = _read_branch(part, rows)
+        own = len(trees)
+        trees.append(rows.add(items, part.parent, tag))
         if split is not None:
             waiting += [_Part(piece, own, tag) for piece in reversed(_parts(split))]
 
 
-def _read_branch(part: _Part, reader: _Points) -> tuple[list[_Node], _Node | None, str]:
+def _branch(piece: _Piece, trees: list[_Piece], points: np.ndarray, rows: _Rows) -> Branch:
+    """A branch of a tree; it begins at the end of its parent, with its own first radius."""
+    own = points[piece.start : piece.end]
+    if not own[:, 3].all():
+        line = rows.lines[piece.start + int(np.argmin(own[:, 3]))]
+        raise rows.error(line, "diameter 0 must be positive; give min_radius= to raise it")
+    if piece.parent >= 0:
+        last = trees[piece.parent].end - 1
+        if rows.rows[last][:3] != rows.rows[piece.start][:3]:
+            own = np.concatenate([points[last : last + 1], own])
+            own[0, 3] = own[1, 3]
+    return Branch(own, piece.parent, 1.0, piece.tag)
+
+
+def _read_branch(part: _Part, rows: _Rows) -> tuple[list[_Node], _Node | None, str]:
     """The points of a branch, what it splits into, its kind."""
     points: list[_Node] = []
     split, tag, spine = None, part.tag, None
+    line = part.items.line
     for item in part.items:
         if item in ("<", ">"):
             if (item == "<") == (spine is not None):
-                raise reader.error(part.items, f"a spine '<...>' of this branch has a '{item}' too many")
+                raise rows.error(line, f"a spine '<...>' of this branch has a '{item}' too many")
             spine = item if item == "<" else None
         elif spine is not None or not item:
             continue  # a spine's own point
         elif isinstance(item, str):
             if like_number(item):
-                raise reader.error(part.items, f"'{item[:40]}' in this branch stands outside of a point")
+                raise rows.error(line, f"'{item[:40]}' in this branch stands outside of a point")
         elif like_number(item.word):
             if split is not None:
-                raise reader.error(item, "a point after the split of its branch; points come first")
+                raise rows.error(item.line, "a point after the split of its branch; points come first")
             points.append(item)
         elif not item.word or "|" in item:
             if split is not None:
-                raise reader.error(item, "a second split of one branch; write '( branch | branch )' once")
+                raise rows.error(item.line, "a second split of one branch; write '( branch | branch )' once")
             split = item
         elif part.parent < 0 and not points:
             tag = _TAGS.get(item.word.lower(), tag)
     if spine is not None:
-        raise reader.error(part.items, "a spine '<...>' of this branch is never closed")
+        raise rows.error(line, "a spine '<...>' of this branch is never closed")
     if not points:
-        raise reader.error(part.items, "expected a branch with points '(x y z diameter)', found none")
+        raise rows.error(line, "expected a branch with points '(x y z diameter)', found none")
     return points, split, tag
 
 
@@ -233,10 +265,10 @@ class _Soma(NamedTuple):
     middle: np.ndarray
 
 
-def _joined(outlines: list[_Outline], trees: list[Branch], notes: list[str], path: Path) -> list[Branch]:
+def _joined(stacks: list[list[_Outline]], trees: list[Branch], notes: list[str], path: Path) -> list[Branch]:
     """Somas first, then the trees on them; without a soma a tree of one point is a sphere."""
     branches, somas = [], []
-    for stack in _stacks(outlines, path):
+    for stack in stacks:
         line, rows = stack[0].line, [outline.points for outline in stack]
         try:
             branches.append(Branch(contour.soma(rows), -1, 1.0, "soma"))

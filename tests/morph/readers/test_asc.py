@@ -104,6 +104,7 @@ def test_scale(read):
         ("( (Axon) (0 0 0 1)\n (1))", "line 2: .1. is no point; expected"),
         ("( (Axon) (0 0 0 1)\n (1_0 0 0 1))", "line 2: .1_0 0 0 1. is no point; expected .*plain"),
         ("( (Axon) (0 0 0 1)\n (٣ 0 0 1))", "line 2: .٣ 0 0 1. is no point"),
+        ('("Soma" (0 0 0)\n (1 0 nan) (2 3 0))', "line 2: .1 0 nan. is no point"),
         ("( (Axon) (0 0 0 1)\n (1 0 nan 1))", "line 2: .1 0 nan 1. is no point"),
         ("( (Axon) (0 0 0 1)\n (1 0 1e30 1))", "line 2: x, y, z and radius must be finite and within"),
         ("( (Axon) (0 0 0 1)\n (1 0 0 -1))", "line 2: radius -0.5 must be positive"),

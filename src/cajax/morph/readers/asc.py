@@ -145,7 +145,7 @@ class _Rows:
         return _Piece(start, len(self.rows), parent, tag)
 
     def _row(self, item: _Node) -> tuple[float, float, float, float]:
-        """A label and a list may follow the numbers of a point."""
+        """A label and a list may follow the four numbers of a point."""
         numbers: list[float] = []
         for word in item[:4]:
             x = number(word) if isinstance(word, str) else None
@@ -153,7 +153,8 @@ class _Rows:
                 break
             numbers.append(x)
         rest = [word for word in item[len(numbers) :] if isinstance(word, str)]
-        if len(numbers) < 2 or len(rest) > 1 or any(map(like_number, rest)):
+        labelled = len(numbers) == 4 and len(rest) == 1 and not like_number(rest[0])
+        if len(numbers) < 2 or (rest and not labelled):
             said = " ".join(word for word in item if isinstance(word, str))[:60]
             raise self.error(item.line, f"({said}) is no point; expected '(x y z diameter)' in plain numbers")
         x, y, z, diameter = (*numbers, 0.0, 0.0)[:4]

@@ -5,7 +5,8 @@ import pytest
 from cajax.base import errors as _errors
 from cajax.base.errors import CajaxError, UnknownNameError, unknown
 
-KINDS = [x for x in vars(_errors).values() if inspect.isclass(x) and issubclass(x, Exception)]
+CLASSES = [x for x in vars(_errors).values() if inspect.isclass(x)]
+KINDS = [x for x in CLASSES if issubclass(x, Exception) and not issubclass(x, Warning)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -144,3 +144,17 @@ class _Odd:
 def test_wrong_arguments(policy, ra, cm, message: str):
     with pytest.raises(ParameterError, match=message):
         discretize(ball_and_stick(), policy, ra, cm)
+
+
+@pytest.mark.parametrize("radius", [1e-2, 1e-4, 1e-8])
+def test_thin_cylinders_are_exact(radius: float):
+    cvs = discretize(cylinder(10.0, radius), PerBranch(2), 100.0, 1.0)
+    np.testing.assert_allclose(cvs.area, 2 * np.pi * radius * 5.0)
+    np.testing.assert_allclose(cvs.resist_in, 2.5 / (np.pi * radius**2))
+
+
+def test_a_thin_cone_is_exact():
+    cone = Morphology.of([Branch(np.array([[0, 0, 0, 4e-4], [9.0, 0, 0, 1e-4]]))])
+    cvs = discretize(cone, PerBranch(3), 100.0, 1.0)
+    total = cvs.resist_in.sum() + cvs.resist_out.sum()
+    np.testing.assert_allclose(total, 9.0 / (np.pi * 4e-4 * 1e-4))

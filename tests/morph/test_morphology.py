@@ -69,6 +69,19 @@ def test_pruned_moves_children_of_branches_without_length():
     assert [b.attach for b in kept] == [1.0, 0.5, 1.0]
 
 
+def test_a_root_without_length_stays_and_joins_its_children():
+    """As in NEURON, where it is 1e-9 µm long; far from the origin as long as doubles allow."""
+    for far in (0.0, 290.0, 1e8):
+        point = Branch(np.array([[far, far, far, 1]] * 3))
+        child = CONE._replace(parent=0)
+        morph = Morphology.of(pruned([point, child, child]))
+        assert morph.parent.tolist() == [-1, 0, 0]
+        assert 0 < morph.lengths[0] < 2e-7
+    assert Morphology.of(pruned([Branch(np.ones((2, 4))), CONE])).lengths[0] == pytest.approx(1e-9)
+    with pytest.raises(MorphologyError, match=r"branch 0 \('soma'\) has length 0"):  # it joins nothing
+        Morphology.of(pruned([Branch(np.ones((2, 4)))]))
+
+
 def _with(points: list, **changes) -> list[Branch]:
     return [Branch(np.array(points, float), **changes)]
 
@@ -82,6 +95,12 @@ def _with(points: list, **changes) -> list[Branch]:
         (_with([[0, 0, 0, 0], [1, 0, 0, 1]]), "radius 0 µm at point 0"),
         ([SOMA._replace(points=SOMA.points * [1, 1, 1, 0])], "radius 0 µm"),
         (_with([[0, 0, 0, 1], [np.nan, 0, 0, 1]]), "not finite"),
+        (_with([[0, 0, 0, 1], [1e200, 0, 0, 1]]), "beyond 1e\\+09 µm: .1e\\+200, 0.0, 0.0., radius 1"),
+        (_with([[0, 0, 0, 1], [1, 0, 0, 1e30]]), "beyond 1e\\+09 µm"),
+        (_with([[0, 0, 0, 1], [1, 0, 0, 1e-30]]), "radius 1e-30 µm at point 1; .* at least 1e-09"),
+        (_with([[0, 0, 0], [1, 0, 0]]), "points of branch 0 have shape .2, 3., not .n, 4."),
+        ([Branch("text")], "points of branch 0 must be an array of numbers, not 'text'"),
+        ([Branch([[0, 0, 0, 1], [1, 0, 0]])], "points of branch 0 must be an array of numbers"),
         (_with([[1, 1, 1, 1], [1, 1, 1, 1]]), "branch 0 .'soma'. has length 0"),
         (_with([[0, 0, 0, 1], [1, 0, 0, 1]], parent=0), "branch 0 has parent 0; a parent comes before"),
         ([CONE._replace(parent=1), SOMA], "branch 0 has parent 1"),
@@ -106,6 +125,11 @@ def test_wrong_geometry(branches: list[Branch], message: str):
         ({"xyz": np.zeros((2, 2))}, "xyz has shape"),
         ({"tags": ("soma", "axon")}, "tags describes 2 branches, but parent describes 1"),
         ({"offsets": np.array([0, 3])}, "offsets run from 0 to 3, not from 0 to 2"),
+        ({"parent": [0.5]}, "parent must be an array of whole numbers, not .0.5."),
+        ({"parent": [1e30]}, "parent must be an array of whole numbers"),
+        ({"parent": [np.nan]}, "parent must be an array of whole numbers"),
+        ({"radius": "thin"}, "radius must be an array of numbers, not 'thin'"),
+        ({"attach": [None]}, "attach must be an array of numbers"),
         ({"parent": np.zeros(0, int), "attach": np.zeros(0), "tags": ()}, "at least one branch"),
     ],
 )

@@ -1,12 +1,14 @@
 """How many CVs a branch gets."""
 
+from typing import final
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cajax.base.errors import ParameterError
-from cajax.morph import DLambda, MaxLength, PerBranch, cylinder
+from cajax.morph import Branch, DLambda, MaxLength, Morphology, PerBranch, cylinder, discretize
 
 
 def counts(policy, length=100.0, radius=1.0, ra=100.0, cm=1.0):
@@ -62,3 +64,40 @@ def test_wrong_lengths(wrong):
         DLambda(wrong)
     with pytest.raises(ParameterError, match=r"DLambda\(frequency\) needs a positive number"):
         DLambda(0.1, wrong)
+
+
+@final
+class Everything:
+    """A user's own policy."""
+
+    def counts(self, morph: Morphology, ra, cm) -> np.ndarray:
+        return np.full(len(morph.parent), np.iinfo(int).max)
+
+
+HAIRS = Morphology.of([Branch(np.array([[0, 0, 0, 1e-6], [1e6, 0, 0, 1e-6]]))] * 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "count"),
+    [
+        (DLambda(), "50,13"),
+        (DLambda(1e-300), "inf|e+"),
+        (PerBranch(10**6), "2,000,000"),
+        (MaxLength(1e-12), "2e+18"),
+        (MaxLength(1e-320), "inf"),
+        (Everything(), "1.8e+19"),
+    ],
+    ids=lambda x: str(x)[:20],
+)
+def test_too_many_cvs_are_refused_with_their_count(policy, count: str):
+    with pytest.raises(
+        ParameterError, match="at most 1,000,000 are possible; most of them lie in branch"
+    ) as e:
+        discretize(HAIRS, policy, 100.0, 1.0)
+    assert any(c in str(e.value) for c in count.split("|")) and "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("n", [10**9, 10**400])
+def test_too_many_cvs_per_branch_are_refused_at_once(n: int):
+    with pytest.raises(ParameterError, match=r"PerBranch\(n\) would take .* choose a smaller n"):
+        PerBranch(n)

@@ -18,7 +18,14 @@ from geometry_samples import ASC, SWC
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / ".." / "shared" / "data" / "morphologies"
-IN_DETAIL = {"morph_ca1_n120_250.swc", "morph_minimal.swc", "neurom_simple.swc", "jump.swc", "soma_chain.swc"}
+IN_DETAIL = {
+    "morph_ca1_n120_250.swc",
+    "morph_minimal.swc",
+    "neurom_simple.swc",
+    "jump.swc",
+    "soma_chain.swc",
+    "thin.swc",
+}
 NAMES = {1: "soma", 2: "axon", 3: "dend", 4: "apic"}
 
 
@@ -45,7 +52,10 @@ def measure(path: Path) -> dict:
     for s in sections:
         s.Ra, s.cm = 100.0, 1.0
         s.insert("pas")
-    facts["d_lambda"] = [int((s.L / (0.1 * h.lambda_f(100, sec=s)) + 0.9) / 2) * 2 + 1 for s in sections]
+    # lambda_f divides by zero in a root whose points coincide, which NEURON makes 1e-9 µm long.
+    facts["d_lambda"] = [
+        int((s.L / (0.1 * h.lambda_f(100, sec=s)) + 0.9) / 2) * 2 + 1 if s.L > 1e-6 else 1 for s in sections
+    ]
     if path.name in IN_DETAIL:
         for n in (1, 4):
             for s in sections:

@@ -8,6 +8,10 @@ class CajaxError(Exception):
     """Base of all errors that Cajax raises on purpose."""
 
 
+class CajaxWarning(UserWarning):
+    """Something was accepted that may not mean what its author meant."""
+
+
 class MorphologyError(CajaxError):
     """A morphology file or a geometry that cannot be read or is not a tree."""
 

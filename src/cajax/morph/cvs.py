@@ -8,7 +8,7 @@ import numpy as np
 from ..base.errors import ParameterError
 from ..base.names import on_disk
 from .morphology import Morphology
-from .policies import Policy
+from .policies import Policy, whole
 from .wiring import Wiring, wire
 
 
@@ -70,7 +70,7 @@ def discretize(morph: Morphology, policy: Policy, ra: Any, cm: Any) -> CVs:
     """Cut every branch into the equal CVs that `policy` asks for.
 
     `ra` (Ω·cm) and `cm` (µF/cm²) are scalars or one value per branch [B]; only `DLambda` looks at them. Raises
-    `ParameterError` when they have another shape or the policy asks for less than one CV.
+    `ParameterError` when they have another shape or the policy asks for less than one CV, or a million and more.
     """
     n_branches = len(morph.parent)
     for name, value in (("ra", ra), ("cm", cm)):
@@ -85,6 +85,7 @@ def discretize(morph: Morphology, policy: Policy, ra: Any, cm: Any) -> CVs:
         raise ParameterError(
             f"{policy} must give a whole number of at least 1 CV for each of {n_branches} branches"
         )
+    counts = whole(policy, morph, counts)
     branch = np.repeat(np.arange(n_branches), counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     x = (np.arange(len(branch)) - offsets[branch] + 0.5) / counts[branch]
@@ -124,10 +125,6 @@ def _starts(morph: Morphology) -> tuple[np.ndarray, np.ndarray]:
     return start, order
 
 
-# A cone's axial resistance diverges at its point; a tip's last half leads nowhere, so any finite value will do.
-_THINNEST = 1e-3  # µm
-
-
 def _halves(morph: Morphology, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Area [2N] and ∫dx/(πr²) [2N] of every half of a CV, and the centres [N, 3], integrating the frusta exactly.
 
@@ -159,7 +156,8 @@ def _halves(morph: Morphology, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
     r0, r1 = radius[:-1][inside], radius[1:][inside]
     size = 2 * int(counts.sum())
     area = np.bincount(half, np.pi * (r0 + r1) * np.hypot(length, r1 - r0), size)
-    resist = np.bincount(half, length / (np.pi * np.maximum(r0, _THINNEST) * np.maximum(r1, _THINNEST)), size)
+    # A cone's axial resistance diverges at its point; that half of a tip leads nowhere, so any finite value will do.
+    resist = np.bincount(half, length / (np.pi * r0 * np.where(r1 > 0, r1, r0)), size)
     return area, resist, centers
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -20,8 +20,18 @@ class Branch(NamedTuple):
     tag: str = "soma"
 
 
+FARTHEST = 1e9
+"""The largest coordinate and radius in µm: a kilometre."""
+THINNEST = 1e-9
+"""The smallest radius in µm but for the zero of a tip: the nucleus of an atom."""
+_NO_LENGTH = 1e-9  # µm, what NEURON gives a section whose points all coincide
+
+
 def pruned(branches: Sequence[Branch]) -> list[Branch]:
-    """Drop branches without length that have a parent; their children start where they would have started."""
+    """Drop branches without length that have a parent; their children start where they would have started.
+
+    A root without length stays, since it joins its children: it becomes 1e-9 µm long, as in NEURON.
+    """
     kept: list[Branch] = []
     place: list[
         tuple[int, float | None]
@@ -29,12 +39,32 @@ def pruned(branches: Sequence[Branch]) -> list[Branch]:
     for b in branches:
         parent, moved = place[b.parent] if b.parent >= 0 else (-1, None)
         attach = b.attach if moved is None else moved
-        if parent >= 0 and (b.points[1:, :3] == b.points[0, :3]).all():
+        if parent >= 0 and _is_point(b):
             place.append((parent, attach))
             continue
         place.append((len(kept), None))
         kept.append(b._replace(parent=parent, attach=attach))
-    return kept
+    joins = {b.parent for b in kept}
+    return [
+        b._replace(points=_stretched(b.points)) if k in joins and _is_point(b) else b
+        for k, b in enumerate(kept)
+    ]
+
+
+def _is_point(branch: Branch) -> bool:
+    xyz = branch.points[:, :3]
+    if xyz[0].tolist() != xyz[-1].tolist():  # as of most branches; quick
+        return False
+    return bool((xyz[1:] == xyz[0]).all())
+
+
+def _stretched(points: np.ndarray) -> np.ndarray:
+    """Coinciding points [n, 4] set apart, along the axis on which doubles are densest there."""
+    axis = int(np.argmin(np.abs(points[0, :3])))
+    length = max(_NO_LENGTH, 8 * float(np.spacing(np.abs(points[0, axis]))))
+    points = points.copy()
+    points[:, axis] += np.linspace(0.0, length, len(points))
+    return points
 
 
 @final
@@ -48,8 +78,9 @@ class Morphology:
     parent where the branch starts; `tags` name each branch: "soma", "axon", "basal", "apical", "custom5", …
     A child need not start where its parent ends (a dendrite on the surface of a soma): the gap has no membrane.
 
-    A radius is positive everywhere but at the last point of a branch without children, where it may be zero.
-    Raises `MorphologyError` when any of this does not hold.
+    A radius is positive everywhere but at the last point of a branch without children, where it may be zero; a
+    positive one is at least 1e-9 µm, and no number is beyond 1e9 µm. Raises `MorphologyError` when any of this does
+    not hold.
     """
 
     xyz: np.ndarray
@@ -61,7 +92,7 @@ class Morphology:
 
     def __post_init__(self) -> None:
         for name, dtype in _FIELDS.items():
-            array = np.array(getattr(self, name), dtype)
+            array = _array(name, getattr(self, name), dtype)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         object.__setattr__(self, "tags", tuple(self.tags))
@@ -74,7 +105,7 @@ class Morphology:
         """Join branches, parents first, into a morphology."""
         if not branches:
             raise MorphologyError("a morphology needs at least one branch")
-        points = np.concatenate([np.asarray(b.points, float).reshape(-1, 4) for b in branches])
+        points = _stacked([b.points for b in branches])
         counts = [len(b.points) for b in branches]
         return cls(
             xyz=points[:, :3],
@@ -126,7 +157,39 @@ class Morphology:
         return np.bincount(branch, np.pi * (r0 + r1) * np.hypot(length, r1 - r0), len(self.parent))
 
 
+def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """The points of all branches [P, 4]."""
+    try:
+        points = np.concatenate(rows)
+    except ValueError:
+        points = np.zeros(0)
+    if points.ndim == 2 and points.shape[1] == 4 and points.dtype.kind in "iuf":
+        return points.astype(float)
+    for k, row in enumerate(rows):
+        shape = _array(f"points of branch {k}", row, float).shape
+        if len(shape) != 2 or shape[1] != 4:
+            raise MorphologyError(f"points of branch {k} have shape {shape}, not [n, 4]: x, y, z, radius")
+    return np.concatenate([np.asarray(row, float) for row in rows])
+
+
 _FIELDS = {"xyz": float, "radius": float, "offsets": np.int64, "parent": np.int64, "attach": float}
+
+
+def _array(name: str, value: Any, dtype: type) -> np.ndarray:
+    """A copy of `value` as an array of `dtype`; nothing is rounded or read from text."""
+    try:
+        given = np.asarray(value)
+        if given.size and given.dtype.kind not in "iuf":
+            raise ValueError("no numbers")
+        with np.errstate(invalid="ignore"):  # NaN has no integer, and differs from it
+            array = given.astype(dtype)
+        if array.dtype.kind == "i" and not np.array_equal(array, given):
+            raise ValueError("not whole")
+    except ValueError:  # also of rows of unequal length
+        kind = "whole numbers" if dtype is np.int64 else "numbers"
+        shown = " ".join(repr(value).split())[:60]
+        raise MorphologyError(f"{name} must be an array of {kind}, not {shown}") from None
+    return array
 
 
 def _check_shapes(m: Morphology) -> None:
@@ -157,20 +220,21 @@ def _check_tree(m: Morphology) -> None:
 
 
 def _check_points(m: Morphology) -> None:
-    finite = np.isfinite(m.xyz).all(1) & np.isfinite(m.radius)
-    for k in np.flatnonzero(~finite)[:1]:
+    near = (np.abs(m.xyz) <= FARTHEST).all(1) & (np.abs(m.radius) <= FARTHEST)
+    for k in np.flatnonzero(~near)[:1]:
         raise MorphologyError(
-            f"branch {m.point_branch[k]} has a point that is not finite: {m.xyz[k]}, {m.radius[k]}"
+            f"branch {m.point_branch[k]} has a point that is not finite or beyond {FARTHEST:g} µm:"
+            f" {m.xyz[k].tolist()}, radius {m.radius[k]:g}"
         )
     tip = np.ones(len(m.parent), bool)
     tip[m.parent[m.parent >= 0]] = False
     may_vanish = np.zeros(len(m.radius), bool)
     may_vanish[m.offsets[1:][tip] - 1] = True
-    for k in np.flatnonzero((m.radius < 0) | ((m.radius == 0) & ~may_vanish))[:1]:
+    for k in np.flatnonzero((m.radius < THINNEST) & ~((m.radius == 0) & may_vanish))[:1]:
         b = m.point_branch[k]
         raise MorphologyError(
             f"branch {b} has radius {m.radius[k]:g} µm at point {k - m.offsets[b]}; a radius must be positive"
-            " (zero only at the end of a tip)"
+            f" and at least {THINNEST:g} (zero only at the end of a tip)"
         )
     for k in np.flatnonzero(m.lengths <= 0)[:1]:
         raise MorphologyError(f"branch {k} ('{m.tags[k]}') has length 0; its points must not all coincide")

@@ -7,7 +7,11 @@ import numpy as np
 
 from ..base import units
 from ..base.errors import ParameterError
+from ..base.limits import affordable
 from .morphology import Morphology
+
+MOST_CVS = 1_000_000
+"""The most control volumes of one cell; it takes seconds and a gigabyte to set up."""
 
 
 @runtime_checkable
@@ -17,6 +21,17 @@ class Policy(Protocol):
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
         """Return the number of CVs of each branch [B]; `ra` in Ω·cm and `cm` in µF/cm² are scalars or [B]."""
         ...
+
+
+def whole(policy: Policy, morph: Morphology, counts: np.ndarray) -> np.ndarray:
+    """The counts [B] of a policy as integers. Raises `ParameterError` for more than a million CVs in all."""
+    with np.errstate(over="ignore"):
+        total = np.sum(counts, dtype=float)
+    most = int(np.argmax(counts))
+    place = f"branch {most} ('{morph.tags[most]}', {morph.lengths[most]:.4g} µm)"
+    cure = f"most of them lie in {place}: check the units of the file, or ask for fewer"
+    affordable(f"{policy}", total, "CVs", MOST_CVS, cure)
+    return np.asarray(counts).astype(int)
 
 
 @final
@@ -29,9 +44,10 @@ class PerBranch:
     def __post_init__(self) -> None:
         if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
             raise ParameterError(f"PerBranch(n) needs a whole number of at least 1, not {self.n!r}")
+        affordable("PerBranch(n)", self.n, "CVs in every branch", MOST_CVS, "choose a smaller n")
 
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
-        return np.full(len(morph.parent), self.n)
+        return whole(self, morph, np.full(len(morph.parent), int(self.n)))
 
 
 @final
@@ -46,7 +62,8 @@ class MaxLength:
 
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
         # A branch that is a multiple of `um` but for rounding gets no extra CV.
-        return np.maximum(np.ceil(morph.lengths / self.um * (1 - 1e-9)).astype(int), 1)
+        with np.errstate(over="ignore"):
+            return whole(self, morph, np.maximum(np.ceil(morph.lengths / self.um * (1 - 1e-9)), 1.0))
 
 
 @final
@@ -75,7 +92,8 @@ class DLambda:
             * np.sqrt(4 * np.pi * self.frequency * np.asarray(ra, float) * np.asarray(cm, float))
         )
         electrotonic = taper * factor  # the branch's length in length constants
-        return ((electrotonic / self.fraction + 0.9) / 2).astype(int) * 2 + 1
+        with np.errstate(over="ignore"):
+            return whole(self, morph, np.floor((electrotonic / self.fraction + 0.9) / 2) * 2 + 1)
 
 
 def _positive(name: str, x: Any) -> float:

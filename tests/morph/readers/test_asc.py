@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cajax.base.errors import MorphologyError
+from cajax.base.errors import CajaxWarning, MorphologyError
 from cajax.morph import Morphology, read_morphology
 
 SOMA = '("CellBody" (Color Red) (CellBody) (9 0 0 0) (0 9 0 0) (-9 0 0 0) (0 -9 0 0))'
@@ -17,10 +17,10 @@ TREE = """( (Color RGB (1, 2, 3)) (Axon) ; a comment ( with a parenthesis
 
 @pytest.fixture
 def read(tmp_path: Path):
-    def read(text: str) -> Morphology:
+    def read(text: str, **options) -> Morphology:
         path = tmp_path / "cell.asc"
         path.write_text(text)
-        return read_morphology(path)
+        return read_morphology(path, **options)
 
     return read
 
@@ -37,7 +37,8 @@ def test_soma_and_tree(read):
 
 
 def test_without_a_soma_every_tree_is_a_root(read):
-    assert read(TREE + TREE).parent.tolist() == [-1, 0, 0, -1, 3, 3]
+    with pytest.warns(CajaxWarning, match="nothing joins its 2 trees to one another, as in NEURON"):
+        assert read(TREE + TREE).parent.tolist() == [-1, 0, 0, -1, 3, 3]
 
 
 def test_spines_markers_text_and_other_outlines_are_no_branches(read):
@@ -54,7 +55,41 @@ def test_a_set_is_opened(read):
 
 
 def test_an_outline_of_two_points_is_no_soma(read):
-    assert read('("CellBody" (1 1 1 0) (2 2 2 0))' + TREE).tags == ("axon",) * 3
+    with pytest.warns(CajaxWarning, match="line 1: a soma outline of 2 points is left out, as in NEURON"):
+        assert read('("CellBody" (1 1 1 0) (2 2 2 0))' + TREE).tags == ("axon",) * 3
+
+
+def test_outlines_that_are_no_slices_are_doubted(read):
+    flat = SOMA + SOMA
+    with pytest.warns(CajaxWarning, match="line 1: the outlines of this soma do not follow one another in z"):
+        read(flat + TREE)
+    with pytest.warns(CajaxWarning, match="an outline of this soma does not lie at one z"):
+        read(SOMA + SOMA.replace("(9 0 0 0)", "(9 0 5 0)") + TREE)
+
+
+def test_a_tree_that_ends_in_text_is_a_tree(read):
+    assert len(read('( (Axon) (0 0 0 1) (9 0 0 1) "the end" )').parent) == 1
+
+
+def test_deep_nesting_is_read(read):
+    """Of a depth at which recursion fails, in forks and in sets."""
+    depth = 3000
+    text = "( (Axon) (0 0 0 1)"
+    for k in range(depth):
+        text += f" (1 {k} 0 1) ( (2 {k} 0 1) | (3 {k} 0 1)"
+    morph = read('(Set "a" ' * depth + text + ")" * (depth + 1) + ")" * depth)
+    assert len(morph.parent) == 2 * depth + 1
+
+
+def test_radii_are_raised_on_request(read):
+    text = "( (Axon) (0 0 0 0) (1 0 0 .02) (9 0 0 1))"
+    assert read(text, min_radius=0.05).radius.tolist() == [0.05, 0.05, 0.5]
+
+
+def test_scale(read):
+    nm, um = read("( (Axon) (0 0 0 1000) (9000 0 0 1000))", scale=1e-3), read("( (Axon) (0 0 0 1) (9 0 0 1))")
+    np.testing.assert_array_equal(nm.radius, um.radius)
+    np.testing.assert_allclose(nm.xyz, um.xyz)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +101,31 @@ def test_an_outline_of_two_points_is_no_soma(read):
         (TREE + "\n)", "line 5: '\\)' closes nothing"),
         ("( (Axon) (0 0 0 0) (1 0 0 1))", "line 1: diameter 0 must be positive"),
         ("( (Axon) (0 0 0 1)\n (1 0))", "line 2: diameter 0 must be positive"),
-        ("( (Axon) (0 0 0 1)\n (1))", "line 2: a point needs at least x and y"),
+        ("( (Axon) (0 0 0 1)\n (1))", "line 2: .1. is no point; expected"),
+        ("( (Axon) (0 0 0 1)\n (1_0 0 0 1))", "line 2: .1_0 0 0 1. is no point; expected .*plain"),
+        ("( (Axon) (0 0 0 1)\n (٣ 0 0 1))", "line 2: .٣ 0 0 1. is no point"),
+        ('("Soma" (0 0 0)\n (1 0 nan) (2 3 0))', "line 2: .1 0 nan. is no point"),
+        ("( (Axon) (0 0 0 1)\n (1 0 nan 1))", "line 2: .1 0 nan 1. is no point"),
+        ("( (Axon) (0 0 0 1)\n (1 0 1e30 1))", "line 2: x, y, z and radius must be finite and within"),
+        ("( (Axon) (0 0 0 1)\n (1 0 0 -1))", "line 2: radius -0.5 must be positive"),
+        ("( (Axon) (0 0 0 1)\n (1 0 0 1e-20))", "line 2: radius 5e-21 must be at least 1e-09"),
+        ("( (Axon) (0 0 0 1)\n (1 0 0 1 7))", "line 2: .1 0 0 1 7. is no point"),
+        ("( (Axon) (0 0 0 1) 1 0 0 1)", "line 1: '1' in this branch stands outside of a point"),
+        ("( (Axon) (0 0 0 1) ((1 0 0 1))\n (2 0 0 1))", "line 2: a point after the split"),
+        ("( (Axon) (0 0 0 1) ((1 0 0 1))\n ((2 0 0 1)))", "line 2: a second split"),
+        (
+            "( (Axon) (0 0 0 1) <(1 0 0 1) (9 0 0 1))",
+            "line 1: a spine '<...>' of this branch is never closed",
+        ),
+        ("( (Axon) (0 0 0 1) > (9 0 0 1))", "line 1: a spine '<...>' of this branch has a '>' too many"),
+        ("( (Axon) (0 0 0 1) (9 0 0 1))\n(0 0 0 1)", "line 2: a point stands outside of every tree"),
+        (TREE + "\nNormal", "line 5: 'Normal' stands outside all parentheses"),
+        ('\n("CellBody (0 0 0 1))', "line 2: a quote is never closed"),
+        ('\n("Soma" (0 0 0) (0 0 0) (0 0 0))' + TREE, "line 2: the soma outline surrounds no area"),
+        ('("Soma" (0 0 0) (1 0 0) (2 0 0))', "line 1: the soma outline surrounds no area"),
+        ('("Soma" (0 0 0) (0 0 3) (0 0 9))', "line 1: the soma outline surrounds no area"),
+        ('("Soma" (0 0 0) (1 0 3) (2 0 1e999))', "line 1: x, y, z and radius must be finite"),
+        ('("Soma" (0 0 0) (0 0 0) (0 0 0))' * 2, "line 1: the soma outline surrounds no area"),
         ("( (Axon) (0 0 0 1) (9 0 0 1)\n ( | (9 9 9 1)))", "line 2: expected a branch with points"),
         ("( (Axon) )", "line 1: expected a branch with points"),
     ],

@@ -1,31 +1,13 @@
-"""Reading by suffix, HDF5 through MorphIO, and files that are not there."""
+"""Reading by suffix, and files that are not there, not files, or too much."""
 
+import os
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cajax.base.errors import MorphologyError
 from cajax.morph import PerBranch, discretize, read_morphology
-
-ASC = """("CellBody" (CellBody) (9 0 0 0) (6 6 0 0) (0 9 0 0) (-9 0 0 0) (0 -9 0 0))
-( (Dendrite) (0 5 0 2) (0 30 0 2) ( (0 40 0 1) (9 50 0 1) Normal | (0 30 0 1) (-9 50 0 1) Normal ) )
-( (Apical) (0 -5 0 2) (0 -30 0 2) Normal )
-"""
-
-
-def test_h5_equals_asc(tmp_path: Path):
-    morphio = pytest.importorskip("morphio")
-    path = tmp_path / "cell.asc"
-    path.write_text(ASC)
-    morphio.mut.Morphology(str(path)).write(str(tmp_path / "cell.h5"))
-    a, b = read_morphology(path), read_morphology(tmp_path / "cell.h5")
-    assert a.tags == b.tags
-    np.testing.assert_array_equal(a.parent, b.parent)
-    np.testing.assert_array_equal(a.attach, b.attach)
-    np.testing.assert_allclose(a.lengths, b.lengths, rtol=1e-6)
-    np.testing.assert_allclose(a.areas, b.areas, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +29,43 @@ def test_a_folder_is_no_file(tmp_path: Path):
         read_morphology(str(tmp_path / "x.swc"))
 
 
-def test_h5_that_is_none(tmp_path: Path):
-    pytest.importorskip("morphio")
-    (tmp_path / "x.h5").write_text("not HDF5")
-    with pytest.raises(MorphologyError, match=r"x.h5 is not a morphology in HDF5") as error:
-        read_morphology(tmp_path / "x.h5")
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize("suffix", [".swc", ".asc", ".h5"])
+def test_pipes_and_devices_are_no_files(tmp_path: Path, suffix: str):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(
+            MorphologyError, match=r"is no regular file \(a pipe or a device\); copy it to one"
+        ):
+            read_morphology(tmp_path / f"{name}{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".swc", ".asc", ".h5"])
+def test_huge_files_are_refused_unread(tmp_path: Path, suffix: str):
+    path = tmp_path / f"huge{suffix}"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # takes no room on the disk
+    with pytest.raises(MorphologyError, match="would take 1,000,000,000,000 bytes, at most 100,000,000"):
+        read_morphology(path)
+
+
+@pytest.mark.parametrize("path", [3, None, ["a.swc"], "a\0b.swc", "x" * 5000 + ".swc", b"a.swc"])
+def test_what_is_no_path(path):
+    with pytest.raises(MorphologyError) as error:
+        read_morphology(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("suffix", [".swc", ".asc", ".h5"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"\xff\xfe1\0 \0", b"\r\r\r", b"(" * 10**6, b"1 " * 10**6]
+)
+def test_content_of_another_kind(tmp_path: Path, suffix: str, content: bytes):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(MorphologyError) as error:
+        read_morphology(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 def test_suffix_in_capitals(tmp_path: Path):

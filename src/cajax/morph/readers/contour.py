@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...base.errors import MorphologyError
+
 
 def sphere(point: np.ndarray) -> np.ndarray:
     """A one-point soma [4] (x, y, z, radius) as a cylinder [3, 4] along x: length = diameter, so the sphere's area."""
@@ -31,8 +33,26 @@ def center(outlines: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def soma(outlines: Sequence[np.ndarray]) -> np.ndarray:
-    """The soma [n, 4] inside one outline [m, 3], or inside a stack of outlines."""
-    return _spindle(outlines[0]) if len(outlines) == 1 else _stack(outlines)
+    """The soma [n, 4] inside one outline [m, 3], or inside a stack of outlines.
+
+    Raises `MorphologyError` for outlines that have no inside.
+    """
+    points = _spindle(outlines[0]) if len(outlines) == 1 else _stack(outlines)
+    if points is None or not (points[:, 3] > 0).all():
+        raise MorphologyError(
+            "the soma outline surrounds no area in the xy plane; draw it again or leave it out"
+        )
+    return points
+
+
+def doubt(outlines: Sequence[np.ndarray]) -> str | None:
+    """Why a stack of outlines is no soma cut into slices, or None."""
+    if any((outline[:, 2] != outline[0, 2]).any() for outline in outlines):
+        return "an outline of this soma does not lie at one z"
+    step = np.diff([outline[0, 2] for outline in outlines])
+    if not ((step > 0).all() or (step < 0).all()):
+        return "the outlines of this soma do not follow one another in z"
+    return None
 
 
 def _stack(outlines: Sequence[np.ndarray]) -> np.ndarray:
@@ -47,15 +67,19 @@ def _stack(outlines: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(discs)
 
 
-def _spindle(outline: np.ndarray) -> np.ndarray:
-    """Discs at 21 places along an outline's long axis, as wide as the outline is there."""
+def _spindle(outline: np.ndarray) -> np.ndarray | None:
+    """Discs at 21 places along an outline's long axis, as wide as the outline is there; None where it has no inside."""
     points = resampled(outline)
     middle = points.mean(axis=0)
     points = points - middle
     size, axes = np.linalg.eigh(points.T @ points)
-    major = axes[:, np.argmax(size)]
+    major = axes[:, 2]  # of the largest eigenvalue
     major = major * (np.sign(major[np.argmax(np.abs(major))]) or 1.0)
-    minor = axes[:, 3 - np.argmin(size) - np.argmax(size)] * [1.0, 1.0, 0.0]
+    minor = axes[:, 1] * [1.0, 1.0, 0.0]
+    if (
+        size[1] <= 1e-12 * size[2] or np.linalg.norm(minor) < 1e-6
+    ):  # a line, or an outline that stands on edge
+        return None
     minor = minor / np.linalg.norm(minor)
     along, across = points @ major, points @ minor
     top = np.argmax(along)

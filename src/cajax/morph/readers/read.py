@@ -1,65 +1,85 @@
 """Reading a morphology from a file, by its suffix."""
 
+import stat
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import MorphologyError
-from ..morphology import Branch, Morphology, pruned
-from . import contour
+from ...base.errors import CajaxWarning, MorphologyError
+from ...base.limits import affordable
+from ..morphology import Morphology, pruned
 from .asc import read_asc
+from .h5 import read_h5
+from .measures import Measures, Reading, doubts
 from .swc import read_swc
 
+_TEXT = {".swc": read_swc, ".asc": read_asc}
+_SUFFIXES = (*_TEXT, ".h5")
+MOST_BYTES = 10**8
 
-def read_morphology(path: str | Path) -> Morphology:
+
+def read_morphology(
+    path: str | Path, scale: float | str = 1.0, min_radius: float | str | None = None
+) -> Morphology:
     """Read a `.swc`, Neurolucida `.asc` or BlueBrain `.h5` file as NEURON would import it.
 
-    Areas and section lengths equal those of NEURON's Import3D (`Import3d_SWC_read`, `Import3d_Neurolucida3`); dendrites
-    on a soma attach to its middle. Raises `MorphologyError` naming the file, the line and what was expected.
+    `scale` is µm per unit of the file: 1e-3 for a file in nanometres. Left at 1, a unit in the header of an SWC file
+    (`"units": "1 nanometer"`) is used. Radii below `min_radius` (µm), zeros too, become `min_radius`. Areas and
+    section lengths equal those of NEURON's Import3D (`Import3d_SWC_read`, `Import3d_Neurolucida3`); dendrites on a
+    soma attach to its middle.
+
+    Raises `MorphologyError` naming the file, the line and what was expected. Warns (`CajaxWarning`) where a file can
+    be read but may not mean what it says: a second root, trees that nothing joins, a size that fits nanometres only.
     """
-    path = Path(path)
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise MorphologyError(f"cannot read '{path}': the suffix must be one of {', '.join(_READERS)}")
-    if path.is_dir():
-        raise MorphologyError(f"'{path}' is a folder, not a file; give the path of a morphology file")
-    if not path.exists():
-        raise MorphologyError(f"no file '{path}'; check the path")
+    path = _checked(path)
+    measures = Measures(scale, min_radius)  # pyright: ignore[reportArgumentType]  (converts text)
     try:
-        return reader(path)
+        reading = _read(path, measures)
+        morph = Morphology.of(pruned(reading.branches))
     except MorphologyError as error:
         if str(path) in str(error):
             raise
         raise MorphologyError(f"{path}: {error}") from None
     except OSError as error:
         raise MorphologyError(f"cannot read '{path}': {error.strerror or error}") from None
+    trees = int(np.sum(morph.parent < 0))
+    apart = [f"nothing joins its {trees} trees to one another, as in NEURON"] if trees > 1 else []
+    for note in (*reading.notes, *apart, *doubts(reading.branches, measures)):
+        warnings.warn(f"{path}: {note}", CajaxWarning, stacklevel=2)
+    return morph
 
 
-def read_h5(path: Path) -> Morphology:
-    """Read a BlueBrain HDF5 morphology through MorphIO; its soma is an outline."""
-    import morphio  # imported only where it is used
-
-    morphio.set_maximum_warnings(0)
+def _checked(path: str | Path) -> Path:
+    """The path of a regular file of a suffix and a size that can be read."""
     try:
-        file = morphio.Morphology(str(path))
-        soma = np.column_stack([file.soma.points, file.soma.diameters / 2]).astype(float)
-        sections = [
-            (s.points, s.diameters, -1 if s.is_root else s.parent.id, int(s.type)) for s in file.sections
-        ]
-    except (morphio.MorphioError, RuntimeError) as error:
-        raise MorphologyError(f"{path} is not a morphology in HDF5: {' '.join(str(error).split())}") from None
-    branches: list[Branch] = []
-    if len(soma) >= 3:
-        branches.append(Branch(contour.soma([soma[:, :3]]), -1, 1.0, "soma"))
-    elif len(soma):
-        branches.append(Branch(contour.sphere(soma[0]) if len(soma) == 1 else soma, -1, 1.0, "soma"))
-    first = len(branches)
-    for points, diameters, parent, kind in sections:
-        tag = _H5_TAGS.get(kind, f"custom{kind}")
-        up, attach = (parent + first, 1.0) if parent >= 0 else (first - 1, 0.5 if first else 1.0)
-        branches.append(Branch(np.column_stack([points, diameters / 2]).astype(float), up, attach, tag))
-    return Morphology.of(pruned(branches))
+        path = Path(path)
+        if path.suffix.lower() not in _SUFFIXES:
+            raise MorphologyError(f"cannot read '{path}': the suffix must be one of {', '.join(_SUFFIXES)}")
+        found = path.stat()
+    except TypeError:
+        raise MorphologyError(f"read_morphology needs the path of a file, not {path!r:.60}") from None
+    except FileNotFoundError:
+        raise MorphologyError(f"no file '{path}'; check the path") from None
+    except (OSError, ValueError) as error:  # a name too long, a NUL in it
+        raise MorphologyError(
+            f"cannot read '{path!s:.200}': {getattr(error, 'strerror', None) or error}"
+        ) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise MorphologyError(f"'{path}' is a folder, not a file; give the path of a morphology file")
+    if not stat.S_ISREG(found.st_mode):
+        raise MorphologyError(f"'{path}' is no regular file (a pipe or a device); copy it to one")
+    affordable(
+        f"reading '{path}'", found.st_size, "bytes", MOST_BYTES, "read a smaller file", MorphologyError
+    )
+    return path
 
 
-_READERS = {".swc": read_swc, ".asc": read_asc, ".h5": read_h5}
-_H5_TAGS = {1: "soma", 2: "axon", 3: "basal", 4: "apical"}
+def _read(path: Path, measures: Measures) -> Reading:
+    suffix = path.suffix.lower()
+    if suffix == ".h5":
+        return read_h5(path, measures)
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES)
+    text = content.decode("utf-8", errors="replace").lstrip("\ufeff")
+    return _TEXT[suffix](path, text.replace("\r\n", "\n").replace("\r", "\n"), measures)

@@ -1,5 +1,6 @@
 """SWC files, cut into branches exactly as NEURON's Import3D does (Import3d_SWC_read, Import3d_GUI.instantiate)."""
 
+import re
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, final
@@ -7,12 +8,16 @@ from typing import NamedTuple, final
 import numpy as np
 
 from ...base.errors import MorphologyError
-from ..morphology import Branch, Morphology, pruned
+from ...base.limits import affordable
+from ..morphology import Branch
 from .contour import sphere
+from .measures import MOST_POINTS, Measures, Reading, fault, faulty, number
 
 _COLUMNS = "'id type x y z radius parent'"
 _TAGS = {0: "undefined", 1: "soma", 2: "axon", 3: "basal", 4: "apical"}
 _SOMA = 1
+_LARGEST = 2**53  # whole numbers are exact in a double up to here
+_UNUSUAL = re.compile(r"[^0-9eE+\-. ]")  # what no plain number holds, though Python may read it as one
 
 
 @final
@@ -34,58 +39,74 @@ class _Rows(NamedTuple):
         return _Rows(self.line[order], self.id[order], self.type[order], parent, self.points[order])
 
 
-def read_swc(path: Path) -> Morphology:
-    """Read an SWC file.
+def read_swc(path: Path, text: str, measures: Measures) -> Reading:
+    """Read the `text` of an SWC file.
 
     Branches end where the tree forks, where the type changes, and where a child does not follow its parent in the
-    file. A soma of one point, or of three in the NeuroMorpho.org convention, is a cylinder of length = diameter.
-    Where NEURON joins two points that are not parent and child (in files not written branch by branch), the tree is
-    followed instead. Beyond NEURON: several roots are a forest, a parent may have a larger id than its child, lines
-    may end in a comment, and a root that is repeated with a parent counts as the one point it is. A radius of zero
-    is allowed only at a tip. Raises `MorphologyError` naming the line for everything else.
+    file. A soma of one point, or of three in the NeuroMorpho.org convention, is a cylinder of length = diameter. A
+    second root is joined to the first section, with a note. Where NEURON joins two points that are not parent and
+    child (in files not written branch by branch), the tree is followed instead. Beyond NEURON: a unit in the header
+    is used, a parent may have a larger id than its child, lines may end in a comment, and a root that is repeated
+    with a parent counts as the one point it is. A radius of zero is allowed only at a tip. Raises `MorphologyError`
+    naming the line for everything else.
     """
-    rows = _ordered(_linked(*_parse(path), path), path)
+    line, table, header = _parse(path, text)
+    measures, notes = measures.with_unit_of(header)
+    table[:, 2:6] = measures.points(table[:, 2:6])
+    for k in faulty(table[:, 2:6])[:1]:
+        raise MorphologyError(f"{path} line {line[k]}: {fault(table[k, 2:6])} (point {table[k, 0]:.0f})")
+    rows = _ordered(_linked(line, table, path), path)
     _check_radii(rows, path)
-    return Morphology.of(_branches(rows, path))
+    more = np.flatnonzero(rows.parent < 0)[1:]
+    if len(more):
+        where = f"line {rows.line[more[0]]}" + (" and others" if len(more) > 1 else "")
+        first = "the soma" if rows.type[0] == _SOMA else "the first section"
+        notes.append(
+            f"{where}: a second root is joined to {first}, as NEURON does; give it a parent to choose where"
+        )
+    return Reading(_branches(rows, path), notes)
 
 
-def _parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the file's line numbers [P] and its seven columns [P, 7]."""
-    lines, fields = [], []
-    text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split("#", 1)[0].split()
+def _parse(path: Path, text: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the file's line numbers [P], its seven columns [P, 7] and its comments."""
+    lines, fields, header = [], [], []
+    for at, line in enumerate(text.split("\n"), start=1):
+        data, _, comment = line.partition("#")
+        words = data.split()
         if not words:
+            header.append(comment)
             continue
         if len(words) < 7:
-            raise MorphologyError(f"{path} line {number}: expected 7 numbers {_COLUMNS}, found {len(words)}")
-        lines.append(number)
+            raise MorphologyError(f"{path} line {at}: expected 7 numbers {_COLUMNS}, found {len(words)}")
+        lines.append(at)
         fields.append(words[:7])
     if not lines:
         raise MorphologyError(f"{path} holds no points; expected lines of 7 numbers {_COLUMNS}")
+    affordable(f"{path}", len(lines), "points", MOST_POINTS, "read a smaller file", MorphologyError)
+    return np.array(lines), _table(path, lines, fields), header
+
+
+def _table(path: Path, lines: list[int], fields: list[list[str]]) -> np.ndarray:
+    """The columns [P, 7] as numbers."""
+    words = list(chain.from_iterable(fields))
     try:
-        table = np.array(list(map(float, chain.from_iterable(fields)))).reshape(-1, 7)
+        if _UNUSUAL.search(" ".join(words)):
+            raise ValueError("a word that is no plain number")
+        table = np.array(list(map(float, words))).reshape(-1, 7)
     except ValueError:
-        number, word = next(
-            (n, w) for n, f in zip(lines, fields, strict=True) for w in f if not _is_number(w)
-        )
+        at, word = next((n, w) for n, f in zip(lines, fields, strict=True) for w in f if number(w) is None)
         raise MorphologyError(
-            f"{path} line {number}: expected 7 numbers {_COLUMNS}, found '{word}'"
+            f"{path} line {at}: expected 7 numbers {_COLUMNS}, found '{word[:40]}'"
         ) from None
     whole = table[:, [0, 1, 6]]
-    for k in np.flatnonzero(~np.isfinite(table).all(1) | (whole != np.round(whole)).any(1))[:1]:
+    wrong = (np.abs(whole) > _LARGEST) | (whole != np.round(whole))
+    wrong[:, 0] |= whole[:, 0] < 0
+    for k in np.flatnonzero(wrong.any(1))[:1]:
         raise MorphologyError(
-            f"{path} line {lines[k]}: id, type and parent must be integers and the rest finite, found {fields[k]}"
+            f"{path} line {lines[k]}: id, type and parent must be integers below 2**53, an id not negative,"
+            f" found {' '.join(fields[k])[:80]}"
         )
-    return np.array(lines), table
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+    return table
 
 
 def _linked(line: np.ndarray, table: np.ndarray, path: Path) -> _Rows:
@@ -147,10 +168,15 @@ def _check_radii(rows: _Rows, path: Path) -> None:
     leaf = np.ones(len(rows.line), bool)
     leaf[rows.parent[rows.parent >= 0]] = False
     leaf &= rows.parent >= 0
-    for k in np.flatnonzero((rows.points[:, 3] < 0) | ((rows.points[:, 3] == 0) & ~leaf))[:1]:
-        raise MorphologyError(
-            f"{path} line {rows.line[k]}: radius {rows.points[k, 3]:g} of point {rows.id[k]} must be positive"
-        )
+    for k in np.flatnonzero((rows.points[:, 3] == 0) & ~leaf)[:1]:
+        raise _no_radius(rows, int(k), path)
+
+
+def _no_radius(rows: _Rows, k: int, path: Path) -> MorphologyError:
+    return MorphologyError(
+        f"{path} line {rows.line[k]}: radius 0 of point {rows.id[k]} must be positive (zero only at a tip);"
+        " give min_radius= to raise it"
+    )
 
 
 def _section_ends(rows: _Rows) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -186,13 +212,15 @@ def _section_ends(rows: _Rows) -> tuple[np.ndarray, np.ndarray, bool]:
 
 
 def _proximal(rows: _Rows) -> np.ndarray:
-    """Which points [P] hang on the first point of a dendrite on the soma, or on a root outside a soma."""
+    """Which points [P] hang on the first point of a dendrite on the soma, or on the root outside a soma.
+
+    To Import3D the parent of a second root is the first point of the file.
+    """
     parent, kind = rows.parent, rows.type
     index = np.arange(len(parent))
-    grand = np.where(parent >= 0, parent[parent], -1)
-    on_root = (parent >= 0) & (grand < 0)
-    on_first = (parent > 1) & (grand >= 0) & (kind[grand] == _SOMA)
-    return (parent >= 0) & (parent != index - 1) & (kind[parent] != _SOMA) & (on_root | on_first)
+    grand = np.maximum(parent[parent], 0)
+    on_first = (parent > 1) & (kind[grand] == _SOMA)
+    return (parent >= 0) & (parent != index - 1) & (kind[parent] != _SOMA) & ((parent == 0) | on_first)
 
 
 def _three_point_soma(rows: _Rows, count: np.ndarray) -> bool:
@@ -215,11 +243,11 @@ def _branches(rows: _Rows, path: Path) -> list[Branch]:
     for s, (first, end) in enumerate(zip(firsts, ends, strict=True)):
         tag = _TAGS.get(int(rows.type[first]), f"custom{rows.type[first]}")
         points = rows.points[first:end]
-        up = rows.parent[first]
-        if up < 0:
-            single = len(points) == 1 or (three and s == 0)
+        if s == 0:
+            single = len(points) == 1 or three
             branches.append(Branch(sphere(points[0]) if single else points, -1, 1.0, tag))
             continue
+        up = max(int(rows.parent[first]), 0)  # a second root continues the first point of the file
         parent = int(section[up])
         head = firsts[parent]
         attach, wired = _connection(
@@ -230,10 +258,9 @@ def _branches(rows: _Rows, path: Path) -> list[Branch]:
             if rows.type[head] == _SOMA and rows.type[first] != _SOMA:
                 points[0, 3] = points[1, 3]  # a thin dendrite does not start with the soma's radius
         if (points[:-1, 3] == 0).any():
-            line, point = rows.line[first], rows.id[first]
-            raise MorphologyError(f"{path} line {line}: radius 0 of point {point} must be positive")
+            raise _no_radius(rows, int(first), path)
         branches.append(Branch(points, parent, 0.0 if proximal[first] else attach, tag))
-    return pruned(branches)
+    return branches
 
 
 def _connection(
@@ -244,11 +271,11 @@ def _connection(
     Returns (relative position on the parent, True when it connects by a wire: the parent's point is not repeated as
     the first point of the section).
     """
-    up = rows.parent[first]
+    up = rows.parent[first]  # -1 for a second root, which so lies inside the first section of a soma
     soma_parent, soma_child = rows.type[head] == _SOMA, rows.type[first] == _SOMA
-    forked = bool(not soma_child and soma_children[up] > 1)
+    forked = bool(not soma_child and soma_children[max(int(up), 0)] > 1)
     several = bool(end - first > 1)
-    if rows.parent[head] < 0:  # the parent is a root
+    if head == 0:
         if soma_parent and not soma_child and size == 1:
             return 0.5, several
         if up == head:

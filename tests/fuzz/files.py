@@ -1,6 +1,6 @@
 """Spoiled model files: JSON within them, their arrays, their bytes. Each loads, or is refused in one line.
 
-    python tests/fuzz/files.py --seed 0 --count 2000 --seconds 900
+python tests/fuzz/files.py --seed 0 --count 2000 --seconds 900
 """
 
 import contextlib
@@ -16,14 +16,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script
 
-import jax  # noqa: E402
+import jax
 
-import cajax as cx  # noqa: E402
-from cajax.base.archive import read_arrays  # noqa: E402
-from cajax.base.errors import StoreError  # noqa: E402
-from tests.fuzz.mutants import array_mutant, bytes_mutant, json_mutant, lying_header, write_npz  # noqa: E402
-from tests.fuzz.pool import Try, main  # noqa: E402
-from tests.parity import unchanged_models as models  # noqa: E402
+import cajax as cx
+from cajax.base.archive import read_arrays
+from cajax.base.errors import StoreError
+from tests.fuzz.mutants import array_mutant, bytes_mutant, json_mutant, lying_header, write_npz
+from tests.fuzz.pool import Try, main
+from tests.parity import unchanged_models as models
 
 CASES = (
     models.passive, models.squid, models.hay, models.ions, models.markov, models.ca1, models.graded, models.synapses,

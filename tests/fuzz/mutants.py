@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 ODD = (
-    None, True, False, -1, 0, 1, 2, 3, 7, 255, 2**31 - 1, 2**31, 2**63, 2**64, 10**18, 10**30, -(10**30), 0.5, -0.5, 1e-300,
-    1e308, math.nan, math.inf, -math.inf, "", "x", "0", "NaN", "μ\u202e\0", "../../etc/passwd", "[bold]", "a" * 100_000, [],
+    None, True, False, -1, 0, 1, 2, 3, 7, 255, 2**31 - 1, 2**31, 2**63, 2**64, 10**18, 10**30, -(10**30), 0.5, -0.5,
+    1e-300, 1e308, math.nan, math.inf, -math.inf, "", "x", "0", "NaN", "μ\u202e\0", "../../etc", "[bold]", "a" * 100_000, [],
     [1], [None], {}, {"a": 1}, {"array": "a0"}, {"class": "HH", "fields": {}}, {"class": "os:system", "fields": {}},
 )  # fmt: skip
 """Values that have no business where they are put."""
@@ -46,7 +46,9 @@ def json_mutant(data: Any, random: random.Random) -> tuple[str, str]:
     if how <= 3:
         container[key] = random.choice(ODD)
     elif how == 4 and isinstance(old, int | float):
-        container[key] = random.choice((old + 1, old - 1, -old, old * 10, str(old), [old], float(old), int(old)))
+        container[key] = random.choice(
+            (old + 1, old - 1, -old, old * 10, str(old), [old], float(old), int(old))
+        )
     elif how == 5 and isinstance(container, dict):
         del container[key]
     elif how == 6 and isinstance(container, dict):
@@ -64,7 +66,10 @@ def json_mutant(data: Any, random: random.Random) -> tuple[str, str]:
     deep = text.replace('"DEEP"', "[" * 5000 + "]" * 5000) if "DEEP" in text else text
     if random.random() < 0.02:
         deep = deep.replace("1", "1" * 5000, 1)
-    return deep, f"{key!r}: {str(old)[:60]!r} became {str(container.get(key) if isinstance(container, dict) else '')[:60]!r}"
+    return (
+        deep,
+        f"{key!r}: {str(old)[:60]!r} became {str(container.get(key) if isinstance(container, dict) else '')[:60]!r}",
+    )
 
 
 def array_mutant(x: np.ndarray, random: random.Random) -> Any:
@@ -74,9 +79,23 @@ def array_mutant(x: np.ndarray, random: random.Random) -> Any:
     if how == 0:
         return x.astype(random.choice(kinds), copy=True)
     if how == 1:
-        return random.choice((x.ravel()[1:], x.ravel()[:-1], x.ravel(), x[None], x.T, x.ravel()[:0], np.concatenate([x.ravel()] * 2)))
+        return random.choice(
+            (
+                x.ravel()[1:],
+                x.ravel()[:-1],
+                x.ravel(),
+                x[None],
+                x.T,
+                x.ravel()[:0],
+                np.concatenate([x.ravel()] * 2),
+            )
+        )
     if how == 2:
-        return np.asarray(random.choice(ODD[:28]), dtype=object) if random.random() < 0.3 else np.zeros(random.randrange(5))
+        return (
+            np.asarray(random.choice(ODD[:28]), dtype=object)
+            if random.random() < 0.3
+            else np.zeros(random.randrange(5))
+        )
     if x.size == 0 or x.dtype.kind not in "iuf":
         return np.zeros(3)
     x = x.copy().ravel() if x.ndim else x.copy().reshape(1)
@@ -121,11 +140,24 @@ def write_npz(path: Path, arrays: dict[str, Any]) -> None:
 def lying_header(path: Path, random: random.Random) -> None:
     """Write an archive whose arrays claim more than there is, or unpack to far more than they take."""
     if random.random() < 0.1:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a0.npy", "w", force_zip64=True) as file:
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("a0.npy", "w", force_zip64=True) as file,
+        ):
             for _ in range(1200):
                 file.write(bytes(2**20))
         return
-    shape = random.choice(("(5000000000000,)", "(-1,)", "(2, 3", "(99999999999999999999,)", "(4, " * 50, "()", "__import__('os')"))
+    shape = random.choice(
+        (
+            "(5000000000000,)",
+            "(-1,)",
+            "(2, 3",
+            "(99999999999999999999,)",
+            "(4, " * 50,
+            "()",
+            "__import__('os')",
+        )
+    )
     descr = random.choice(("'<f8'", "'|O'", "'<U999999999'", "[('a', '<f8')]", "'<f3'", "1", "'<M8[s]'"))
     header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(random.randrange(64))

@@ -118,7 +118,9 @@ def serve(attempt: Try, seed: int) -> None:
         out.write(json.dumps(outcome(attempt, seed, int(line))) + "\n")
 
 
-def tried(script: str, seed: int, count: int, seconds: float, children: int) -> Iterator[tuple[int, str, str]]:
+def tried(
+    script: str, seed: int, count: int, seconds: float, children: int
+) -> Iterator[tuple[int, str, str]]:
     """Yield (number, kind, about) of up to `count` inputs, as many as `seconds` allow."""
     numbers, end = iter(range(count)), time.monotonic() + seconds
     selector, busy = selectors.DefaultSelector(), set()
@@ -184,5 +186,7 @@ def main(script: str, attempt: Callable[[], Try]) -> None:
         if given.verbose or kind not in GOOD:
             print(f"{kind:8s} --seed {given.seed} --only {number}: {about[:400]}", flush=True)
     total = sum(counts.values())
-    print(f"{total} inputs in {time.monotonic() - begin:.0f} s: " + ", ".join(f"{counts[k]} {k}" for k in KINDS))
+    print(
+        f"{total} inputs in {time.monotonic() - begin:.0f} s: " + ", ".join(f"{counts[k]} {k}" for k in KINDS)
+    )
     raise SystemExit(any(counts[k] for k in KINDS if k not in GOOD) or not total)

@@ -38,7 +38,8 @@ def write_whole(path: str | Path, content: bytes, cure: str) -> Path:
     path = Path(path)
     scratch = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        with scratch.open("wb") as file:
+        scratch.unlink(missing_ok=True)
+        with scratch.open("xb") as file:  # never through a link that somebody has put there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,7 +1,8 @@
 """What a file may hold, said by types, and the one reader that checks it: a misfit is named by its key.
 
-Types are those of annotations: `int`, `list[float]`, `dict[str, Any]`, `X | None`, `Literal`, TypedDicts, dataclasses
-(as dictionaries of their fields, or already made), and any other class; `Annotated[float, Within(0, 1)]` has bounds.
+Types are those of annotations: `int`, `list[float]`, `dict[str, Any]`, `X | None`, `Literal`, TypedDicts; dataclasses
+and NamedTuples, as dictionaries of their fields or made already; any other class. `Annotated[float, Within(0, 1)]` has
+bounds.
 """
 
 import dataclasses
@@ -73,8 +74,9 @@ def conformed(x: Any, kind: Any, where: str) -> Any:
         return _entries(x, kind, where)
     if origin in (list, tuple, dict, Mapping) or kind in (list, dict):
         return _items(x, origin or kind, get_args(kind), where)
-    if dataclasses.is_dataclass(kind) and isinstance(x, dict):
-        return _built(x, kind, where)
+    if isinstance(x, dict) and (dataclasses.is_dataclass(kind) or is_named_tuple(kind)):
+        make: Any = kind
+        return make(**fields_of(x, kind, where))
     return _plain(x, types.NoneType if kind is None else origin or kind, where)
 
 
@@ -140,18 +142,30 @@ def _entries(x: Any, kind: Any, where: str) -> dict[str, Any]:
     return found
 
 
-def _built(x: dict[str, Any], kind: Any, where: str) -> Any:
-    return kind(**fields_of(x, kind, where))
+def is_named_tuple(kind: Any) -> bool:
+    """Whether a class is a NamedTuple."""
+    return isinstance(kind, type) and issubclass(kind, tuple) and bool(vars(kind).get("_fields"))
+
+
+def _defaults(kind: Any) -> dict[str, bool]:
+    """Return the fields of a dataclass or NamedTuple, and whether each has a default."""
+    if is_named_tuple(kind):
+        return {name: name in kind._field_defaults for name in kind._fields}
+    missing = dataclasses.MISSING
+    return {
+        field.name: field.default is not missing or field.default_factory is not missing
+        for field in dataclasses.fields(kind)
+        if field.init
+    }
 
 
 def fields_of(x: Mapping[str, Any], kind: Any, where: str, some: bool = False) -> dict[str, Any]:
     """Return the fields of a dataclass, as annotated: none too many, none missing unless `some`."""
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    fields = _defaults(kind)
     for key in x:
         if key not in fields:
             raise StoreError(f"{under(where, key)} is not known here")
-    for name, field in fields.items():
-        given = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    for name, given in fields.items():
         if name not in x and not given and not some:
             raise StoreError(f"{under(where, name)} is missing")
     hints = hints_of(kind)
@@ -165,6 +179,16 @@ def hints_of(kind: Any) -> dict[str, Any]:
         return get_type_hints(kind, include_extras=True)
     except NameError:
         return {field.name: Any for field in dataclasses.fields(kind)}
+
+
+def is_json(kind: Any) -> bool:
+    """Whether JSON can hold values of a type as they are: numbers, text, and lists and dictionaries of them."""
+    if get_origin(kind) in (Literal, Annotated):
+        return True
+    inner = get_args(kind)
+    if inner:
+        return all(map(is_json, inner))
+    return kind in (int, float, str, bool, None, types.NoneType, Any, ..., list, tuple, dict)
 
 
 def salvaged(x: Any, kind: Any, where: str, faults: list[str]) -> dict[str, Any]:
@@ -194,7 +218,7 @@ def under(where: str, key: Any) -> str:
 
 def misfit(where: str, x: Any, kind: Any) -> StoreError:
     """Return the error for a value of another type than the file should hold there."""
-    return StoreError(f"{where} is {_shown(x)}, not {_named(kind)}")
+    return StoreError(f"{where.removesuffix(': ')} is {_shown(x)}, not {_named(kind)}")
 
 
 def _shown(x: Any) -> str:

@@ -63,22 +63,22 @@ class Parameters:
     """The parameters of a file, each looked up once by what uses it."""
 
     def __init__(self, model: Model) -> None:
-        self.params, self.specs = model.params, model.structure.specs
-        self.used: set[str] = set()
+        self.params, self.written = model.params, model.structure.specs
+        self.specs: dict[str, ParamSpec] = {}
+        """Path → what the parameter is, of what has been looked up, as the classes say it now."""
 
     def check(self, path: str, spec: ParamSpec, shapes: Iterable[tuple[int, ...]], owner: str) -> None:
         """Raise `StoreError` unless `path` has a parameter of one of these shapes, within the bounds of `spec`."""
         require(path in self.params, f"params.{path}", f"is missing; {owner} needs it")
-        require(path in self.specs, f"structure.specs.{path}", f"is missing; {owner} needs it")
-        known, key = self.specs[path], f"structure.specs.{path}"
+        require(path in self.written, f"structure.specs.{path}", f"is missing; {owner} needs it")
+        known, key = self.written[path], f"structure.specs.{path}"
         require(known.name == spec.name, f"{key}.name", f"is '{known.name}', not '{spec.name}'")
         require(known.unit == spec.unit, f"{key}.unit", f"is '{known.unit}', where {owner} has '{spec.unit}'")
         value, shapes = self.params[path], list(shapes)
         wanted = " or ".join(str(list(shape)) for shape in shapes)
         require(value.shape in shapes, f"params.{path}", f"has shape {list(value.shape)}, not {wanted}")
-        for bounds in (spec, known):
-            allowed(partial(check_value, owner, bounds, value), f"params.{path}")
-        self.used.add(path)
+        allowed(partial(check_value, owner, spec, value), f"params.{path}")
+        self.specs[path] = spec
 
     def check_all(self, template: Mechanism, fields: Mapping[str, str], shapes: Any, key: str) -> None:
         """Check the parameters that a projection or a part of the user's own names by its `fields`."""
@@ -92,6 +92,6 @@ class Parameters:
 
     def check_rest(self) -> None:
         """Raise `StoreError` for parameters that nothing uses."""
-        for what, known in (("params", self.params), ("structure.specs", self.specs)):
+        for what, known in (("params", self.params), ("structure.specs", self.written)):
             for path in known:
-                require(path in self.used, f"{what}.{path}", "belongs to nothing in this model")
+                require(path in self.specs, f"{what}.{path}", "belongs to nothing in this model")

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import mech
 from ..base.archive import read_arrays
+from ..base.digest import data_hash
 from ..base.disk import DEPTH, depth, parsed, write_arrays
 from ..base.errors import StoreError
 from ..base.names import class_of, name_of, namesakes
@@ -19,7 +20,7 @@ from ..base.schema import conformed, fields_of, under
 from ..mech import Mechanism
 from .checks import allowed
 from .model import Model
-from .sound import check_model
+from .sound import checked
 from .structure import Structure
 
 FORMAT = 3
@@ -149,14 +150,16 @@ def save(path: str | Path, model: Model) -> Path:
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     try:
-        check_model(model)
+        checked(model)
     except StoreError as error:
-        raise StoreError(f"cannot save this model: {error}; put a value there that model.replace takes") from None
+        raise StoreError(
+            f"cannot save this model: {error}; put a value there that model.replace takes"
+        ) from None
     writer = _Writer()
     encoded = writer.encode({f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
     if depth(encoded) > DEPTH - 10:
         raise StoreError("cannot save this model: a region is nested too deeply; write it with fewer & | ~")
-    text = json.dumps({"cajax": FORMAT, "model": encoded})
+    text = json.dumps({"cajax": FORMAT, "model": encoded, "content": _content_of(encoded, writer.arrays)})
     arrays = {"structure": np.array(text), **writer.arrays}
     return write_arrays(path, arrays, "choose a folder that exists and is yours")
 
@@ -181,10 +184,19 @@ def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:
             " again and put the file's parameters back with model.replace, or run it again"
         )
     try:
-        return _model(head.get("model"), _Reader(arrays, classes or {}))
+        model = _model(head.get("model"), _Reader(arrays, classes or {}))
+        # Files of the first versions of this format have none.
+        if head.get("content", known := _content_of(head["model"], arrays)) != known:
+            raise StoreError("its content is not what was saved")
+        return model
     except StoreError as error:
         cure = "" if "import it" in str(error) else "; the file was changed or damaged: save the model again"
         raise StoreError(f"{path}: {error}{cure}") from None
+
+
+def _content_of(encoded: Any, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return a hash of all that decides a model, which tells a changed file that still makes sense."""
+    return data_hash(np.array(json.dumps(encoded)), *(arrays[name] for name in sorted(arrays)))
 
 
 def _model(data: Any, reader: _Reader) -> Model:
@@ -194,9 +206,7 @@ def _model(data: Any, reader: _Reader) -> Model:
         raise StoreError(f"the array {min(reader.arrays)!a} belongs to nothing")
     params = {k: _floating(v, f"params.{k}") for k, v in found["params"].items()}
     geometry = {name: _floating(found[name], name) for name in ("area", "res_child", "res_parent")}
-    model = Model(params, **geometry, structure=found["structure"])
-    check_model(model)
-    return model
+    return checked(Model(params, **geometry, structure=found["structure"]))
 
 
 def _floating(x: np.ndarray, key: str) -> jax.Array:

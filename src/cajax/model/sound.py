@@ -3,13 +3,15 @@
 Types and missing keys are found earlier, by `base.schema`. Indices matter most: JAX clips them in silence.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 
-from ..base import units
 from ..base.distributions import SCOPES
 from ..base.errors import StoreError
 from ..mech import ParamSpec
+from ..morph import DEFAULT_LABELS
 from ..recipe.paints import PROPERTIES
 from ..solve import Tree
 from .checks import Parameters, allowed, index, numbers, require, rising, same_keys
@@ -25,11 +27,9 @@ NEEDED = ("cm", "ra", "v0")
 """Properties that every model has."""
 
 
-def check_model(model: Model) -> None:
-    """Raise `StoreError` naming the key where a model contradicts itself."""
+def checked(model: Model) -> Model:
+    """Return the model with units and bounds as the classes say them; `StoreError` names the key of a contradiction."""
     structure, found = model.structure, Parameters(model)
-    for path, spec in structure.specs.items():
-        _check_spec(spec, f"structure.specs.{path}")
     _check_layouts(structure)
     n_nodes = len(structure.cv_child)
     for name, size in (("area", structure.size), ("res_child", n_nodes), ("res_parent", n_nodes)):
@@ -54,12 +54,8 @@ def check_model(model: Model) -> None:
         taken.add(part.name)
         found.check_all(part.template, part.fields, None, key)
     found.check_rest()
-
-
-def _check_spec(spec: ParamSpec, key: str) -> None:
-    allowed(lambda: units.parse(spec.unit), f"{key}.unit")
-    lo, hi = (-np.inf if spec.lo is None else spec.lo), (np.inf if spec.hi is None else spec.hi)
-    require(lo <= hi, key, f"has bounds {lo!r} to {hi!r}")
+    specs = {path: found.specs[path] for path in structure.specs}
+    return dataclasses.replace(model, structure=dataclasses.replace(structure, specs=specs))
 
 
 def _check_layouts(structure: Structure) -> None:
@@ -99,6 +95,8 @@ def _check_layout(layout: Layout, key: str, start: int) -> int:
     require(layout.virtual >= 0, f"{key}.virtual", f"is {layout.virtual}")
     both = bool(layout.groups) == bool(layout.virtual)
     require(not both, f"{key}.groups", "and virtual say both, or neither, what the population consists of")
+    for name in DEFAULT_LABELS if layout.groups else ():
+        require(name in layout.labels, f"{key}.labels.{name}", "is missing")
     cells = 0
     for k, group in enumerate(layout.groups):
         here = f"{key}.groups[{k}]"

@@ -39,8 +39,8 @@ class _Entry(NamedTuple):
     start: int
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz file by name, in the byte order of this machine.
+def read_arrays(path: str | Path, what: str = "an archive of arrays") -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file by name, in the byte order of this machine; `what` it should be, for errors.
 
     Raises `StoreError` for a file that cannot be read, is no archive, is damaged, holds anything but numbers, truth
     values and text, or would unpack to more than the memory that there is.
@@ -56,7 +56,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         except Exception as error:
             # `zipfile` and `zlib` raise a dozen kinds of exceptions for damaged bytes, and list them nowhere.
             raise StoreError(
-                f"{path} is not an archive of arrays, or is damaged ({_line(error)}); make it again or restore a copy"
+                f"{path} is not {what}, or is damaged ({_line(error)}); make it again or restore a copy"
             ) from None
 
 

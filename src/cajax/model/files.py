@@ -172,7 +172,7 @@ def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:
     Raises `StoreError` when the file is missing, damaged or of another version, or uses a class that is not there; it
     names the key. Every size is checked before memory is taken, and nothing in the file is run.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, "a Cajax model")
     text = arrays.pop("structure", None)
     if text is None or text.dtype.kind != "U" or text.ndim:
         raise StoreError(f"{path} is not a Cajax model; give a file that cajax.save wrote")

@@ -20,7 +20,23 @@ from cajax.analysis.energy import (
     recordings,
 )
 from cajax.engine.physics import bind
-from cajax.mech import HH, LIF, STDP, CaL, ExpSyn, Graded, Kd, Leak, Na, Rate, Reversal
+from cajax.mech import (
+    HH,
+    LIF,
+    STDP,
+    CaL,
+    Channel,
+    ExpSyn,
+    Gate,
+    Graded,
+    Kd,
+    Leak,
+    Na,
+    Param,
+    Rate,
+    Reversal,
+    param,
+)
 from cajax.mech.library.hay2011 import NaTa
 
 from ..tasks.tiny import Tiny, trained
@@ -199,3 +215,51 @@ def test_chunks_are_put_together():
     np.testing.assert_array_equal(doubled, 2 * np.arange(7.0))
     np.testing.assert_array_equal(summed, np.full(7, 2.0))
     assert sizes == [3, 3, 3]
+
+
+class Twofold(Channel):
+    """A gate's current in two parts that no ion names, beside what is in none, and a leak without a potential."""
+
+    g: Param = param(1e-3, "S/cm2")
+
+    def gates(self, v):
+        return {"n": Gate.rates(0.1 + 0.0 * v, 0.1 + 0.0 * v)}
+
+    def current(self, v, n):
+        return self.g * (3.0 * n + 0.5) * (v + 70.0)
+
+    def parts(self, v, n):
+        return {
+            "fast": self.g * n * (v + 70.0),
+            "slow": self.g * n * (v + 70.0),
+            "l": 0.5 * self.g * (v + 70.0),
+        }
+
+
+class Mixed(Channel):
+    """Calcium in one part, the rest in none."""
+
+    g: Param = param(1e-3, "S/cm2")
+
+    def current(self, v):
+        return {"ca": self.g * (v - 100.0), "": 2.0 * self.g * (v + 70.0)}
+
+
+def test_parts_of_a_channel_of_the_users_own():
+    """They need not be ions, a leak needs no `el`, and what is in no part is the rest; nothing is counted twice."""
+    model = (
+        cx.Cell(cx.cylinder(20, 5), v0=-60.0)
+        .paint("all", two=Twofold(), mix=Mixed())
+        .discretize(cx.PerBranch(1))
+    )
+    record = recordings(model.structure, "")
+    found = flows(model, cx.simulate(model, 2.0, 0.1, record=record), "")
+    assert found.keys() == {"two.fast", "two.slow", "two.l", "two.rest", "mix.ca", "mix.rest"}
+    v = np.asarray(cx.simulate(model, 2.0, 0.1, record={"v": "soma", "n": "soma.two.n"})["v"])
+    area = float(model.area[0]) * 1e-2  # µm² · mA/cm² in nA
+    mixed = np.asarray(found["mix.ca"].current)[:, 0], np.asarray(found["mix.rest"].current)[:, 0]
+    np.testing.assert_allclose(mixed[0], 1e-3 * (v - 100.0) * area, rtol=1e-6)
+    np.testing.assert_allclose(mixed[1], 2e-3 * (v + 70.0) * area, rtol=1e-6)
+    np.testing.assert_allclose(found["two.rest"].current, found["two.fast"].current, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(found["two.l"].current)[:, 0], 5e-4 * (v + 70.0) * area, rtol=1e-6)
+    assert found["two.l"].sodium is None and found["mix.ca"].calcium is not None

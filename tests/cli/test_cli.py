@@ -1,14 +1,21 @@
 """The command line: what it prints, and that every mistake is one line without a traceback."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import cajax as cx
-from cajax.cli.commands import main
+from cajax import tasks
+from cajax.cli.commands import _require_same, main
+from cajax.jobs.folder import start
+from cajax.train import write_json
+
+from ..helpers import raises
 
 
 class Done(NamedTuple):
@@ -41,9 +48,9 @@ def alone(*args):
     )
 
 
-def refused(done):
+def refused(done, code=1):
     """Check that a command failed in one line, and return the line."""
-    assert done.returncode == 1
+    assert done.returncode == code
     assert "Traceback" not in done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -82,6 +89,72 @@ def test_mistakes_are_one_line(cajax, tmp_path):
     (tmp_path / "no.npz").write_bytes(b"nothing")
     assert "not a Cajax model" in refused(cajax("info", tmp_path / "no.npz"))
     assert "no folder" in refused(cajax("runs", tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/", "[/red]", "a\nb", "x" * 5000, "$(date)", "-", "\udcff"])
+def test_names_of_files_are_names(cajax, tmp_path, name):
+    for command in ("info", "report", "runs"):
+        refused(cajax(command, "--", tmp_path / name))
+
+
+def test_markup_in_names_is_shown_as_it_is(cajax, tmp_path):
+    model = cx.Cell(cx.cylinder(20, 5)).paint("all", leak=cx.mech.Leak()).discretize(cx.PerBranch(1))
+    assert "Model(1 cells" in cajax("info", cx.save(tmp_path / "[bold]", model)).stdout
+    (tmp_path / "[red].swc").write_text("1 1 0 0 0 5 -1\n2 3 5 0 0 1 1\n3 3 50 0 0 1 2\n")
+    assert "[red].swc: 2 branches" in cajax("info", tmp_path / "[red].swc").stdout
+    (tmp_path / "[bold]run-001").mkdir()
+    assert "[bold]run-001" in cajax("runs", tmp_path).stdout
+
+
+def test_pipes_and_devices_are_refused(cajax, tmp_path):
+    os.mkfifo(tmp_path / "pipe.swc")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    for name in ("pipe.swc", "zero.npz"):
+        assert "a device or a pipe" in refused(cajax("info", tmp_path / name))
+    os.mkfifo(tmp_path / "run.json")
+    assert "not a run folder" in refused(cajax("report", tmp_path))
+
+
+def test_one_unreadable_run_does_not_hide_the_others(cajax, tmp_path):
+    for name in ("good-001", "loop-001", "odd-001", "\udcff-001"):
+        (tmp_path / name).mkdir()
+    write_json(tmp_path / "good-001" / "run.json", {"task": "x", "settings": {}})
+    (tmp_path / "loop-001" / "run.json").symlink_to("run.json")
+    (tmp_path / "odd-001" / "run.json").write_text("[" * 100_000)
+    done = cajax("runs", tmp_path)
+    assert done.returncode == 0 and "good-001" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.strip().endswith("  damaged")] == [
+        "loop-001",
+        "odd-001",
+    ]
+    assert "symbolic links" in done.stdout and "nested too deeply" in done.stdout
+
+
+def test_more_cores_than_there_are(cajax):
+    assert "--cores 100000: this machine has" in refused(cajax("train", "digits", "--cores", 100000))
+
+
+@pytest.mark.parametrize(
+    "option", [("--epochs", "x"), ("--seed", "-1"), ("--hidden", "9" * 400), ("--bogus",)]
+)
+def test_misuse_is_one_line_with_where_to_look(cajax, option):
+    assert "train digits --help" in refused(cajax("train", "digits", *option), code=2)
+
+
+def test_a_command_without_a_word_shows_the_help(cajax):
+    done = cajax()
+    assert done.returncode == 2 and "Usage" in done.stdout and not done.stderr
+
+
+def test_resuming_refuses_what_it_would_drop(tmp_path):
+    start(tasks.Digits(seed=3, epochs=2), tmp_path)
+    for options, said in (
+        (("--epochs", 9), "--epochs 9: "), (("--seed", 1, "--epochs", 2), "seed is 3"), (("--runs", "x"), "--runs x"),
+    ):  # fmt: skip
+        settings = dict(zip([o[2:] for o in options[::2]], options[1::2], strict=True))
+        runs = Path(settings.pop("runs")) if "runs" in settings else None
+        raises(lambda s=settings, r=runs: _require_same(tmp_path / "digits-001", s, r), said, "leave")
+    _require_same(tmp_path / "digits-001", {"seed": 3, "epochs": 2}, tmp_path)
 
 
 @pytest.mark.parametrize("command", [("train", "digits", "--resume"), ("report",)])

@@ -52,7 +52,12 @@ def test_damaged_parts_are_left_out_and_named(tmp_path):
     )
     found = read_run(tmp_path)
     assert found.metrics == {} and found.inside == {} and found.figure is None
-    assert len(found.faults) == 2 and "metrics.json is not JSON" in found.faults[0]
+    said = "; ".join(found.faults)
+    assert (
+        len(found.faults) == 4 and "metrics.json is not JSON" in said and "inside.json holds a list" in said
+    )
+    assert "checks.json: [0].step is 'x', not a whole number" in said or "[0].seconds is missing" in said
+    assert "checks.json: [1] is 3, not a dictionary" in said
     assert len(found.stages[0].checks) == 1
 
 

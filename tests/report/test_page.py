@@ -2,10 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import cajax as cx
 from cajax.report import material, report
+from cajax.report import page as page_of
 from cajax.train import History, write_json
 
 from ..helpers import raises
@@ -116,7 +118,8 @@ def test_damaged_parts_cost_no_more_than_themselves(tmp_path, task):
     assert "controls.json is not JSON" in said and "capacity.json holds a list" in said
     assert "The model after training cannot be loaded" in said
     assert "2-dim/history.json is not the history of a fit" in said
-    assert "This part could not be made (AttributeError" in said
+    assert "inside.json: resets is a list of 2, not a dictionary" in said
+    assert "could not be made" not in said
     assert "91.67 %" in said and "Confusion matrix" in page and "atp" in said
 
 
@@ -176,3 +179,48 @@ def test_long_histories_stay_small(tmp_path, task):
         tmp_path / "stages" / "1-bright" / "history.json"
     )
     assert report(tmp_path, task).stat().st_size < 3e5
+
+
+@pytest.mark.parametrize(
+    "fault", [TypeError, KeyError, ValueError, AttributeError, OSError, ZeroDivisionError]
+)
+def test_our_own_faults_are_no_sentences_in_a_page(run, task, monkeypatch, fault):
+    def broken(*_):
+        raise fault("a fault of the code")
+
+    for where, name in (
+        (page_of.learned, "parameter_table"),
+        (page_of.dissected, "resets"),
+        (material, "simulated"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(fault):
+            patch.setattr(where, name, broken)
+            report(run, task)
+
+
+def test_models_of_two_networks_are_left_out(tmp_path, task):
+    finish(tmp_path, task)
+    cx.save(tmp_path / "before.npz", cx.Cell(cx.cylinder(20, 5)).discretize(cx.PerBranch(1)))
+    assert "are of different networks" in text(report(tmp_path, task).read_text())
+
+
+def test_outputs_of_another_shape_are_left_out(tmp_path, task):
+    finish(tmp_path, task)
+    np.savez(tmp_path / "answers.npz", **{"all lines/logits": np.zeros((24, 7))})
+    assert "all lines/logits holds float64[24, 7], not numbers [24, 3]" in text(
+        report(tmp_path, task).read_text()
+    )
+
+
+def test_what_holds_a_memory_is_drawn_by_name_where_bins_are_as_many_as_names(tmp_path, task):
+    """The file has a row for every time; a square table must not be taken for the other way round."""
+    finish(tmp_path, task)
+    held = {"times": [1.0, 2.0], "names": ["leak", "sodium"], "separation": [[0.0, 3.0], [0.0, 1.0]]}
+    write_json(tmp_path / "inside.json", {"held_by": held})
+    assert "The strongest on average: sodium." in text(report(tmp_path, task).read_text())
+
+
+def test_names_with_dollar_signs_are_no_formulas(tmp_path, task):
+    finish(tmp_path, task)
+    write_json(tmp_path / "inside.json", {"resets": {"intact": 0.9, "$x^$ costs 5$": 0.4}})
+    assert "$x^$ costs 5$" in text(report(tmp_path, task).read_text())

@@ -82,8 +82,7 @@ def recordings(structure: Structure, population: str) -> dict[str, Any]:
     record: dict[str, Any] = {f"{layout.prefix}v": Voltage(_place(layout, every_cv()))}
     for m in painted(structure, population):
         at = _painted_place(layout, m)
-        # Where the parts hold the leak too, they make up the whole.
-        whole = () if "l" in m.outline.parts else ("",)
+        whole = () if len(m.outline.parts) > 1 and _is_split(m) else ("",)
         record |= {
             f"{m.path}.i{part}": ChannelCurrent(at, m.name, part) for part in (*whole, *m.outline.parts)
         }
@@ -109,6 +108,18 @@ def _is_mixed(m: ChannelSites) -> bool:
     """Whether the channel has a potential `e` of its own, that no ion names, and `current` needs nothing else."""
     named = m.outline.parts or m.template.is_point or m.outline.current_reads
     return not named and "e" in m.template.params()
+
+
+def _is_split(m: ChannelSites) -> bool:
+    """Whether the parts of a channel make up its whole current: asked at a few voltages, all states half open."""
+    v = np.array([-80.0, -20.0, 35.0])
+    given = dict.fromkeys(m.outline.states, 0.5 * np.ones(3)) | dict.fromkeys(
+        m.outline.current_reads, 1.7 * np.ones(3)
+    )
+    with jax.ensure_compile_time_eval():
+        parts = m.template.parts(v, **given)
+        named = sum(x for name, x in parts.items() if name)
+        return np.allclose(named, sum(m.template.carried(v, **given).values()), rtol=1e-4, atol=1e-12)
 
 
 def flows(model: Model, solution: Solution, population: str) -> dict[str, Flow]:
@@ -157,14 +168,19 @@ def _channel_flows(
     currents = {part: recorded(f"i{part}") * scale for part in parts}
     found = {f"{m.name}.{part}": flow(i, part) for part, i in currents.items()}
     if "l" in parts:
-        closed = dict.fromkeys(states, none)
-        salted = channel.with_params({"el": SODIUM})
-        as_sodium = jax.vmap(lambda v: salted.parts(v, **closed)["l"])(v) * scale
-        sodium, calcium = _mixture(channel.el, currents["l"], as_sodium)
-        return {**found, f"{m.name}.l": Flow("leak", m.index, currents["l"], sodium, calcium)}
+        # A leak without a potential of its own, `el`, may be of any ions.
+        split = (None, None)
+        if "el" in channel.params() and not m.outline.current_reads:
+            closed = dict.fromkeys(states, none)
+            salted = channel.with_params({"el": SODIUM})
+            as_sodium = jax.vmap(lambda v: salted.parts(v, **closed)["l"])(v) * scale
+            split = _mixture(channel.el, currents["l"], as_sodium)
+        found[f"{m.name}.l"] = Flow("leak", m.index, currents["l"], *split)
+    if len(parts) > 1 and _is_split(m):
+        return found
     whole = recorded("i") * scale
-    if len(parts) == 1:
-        return {m.name: flow(whole, parts[0])}
+    if len(parts) == 1 and _is_split(m):
+        return {m.name: found[f"{m.name}.{parts[0]}"]._replace(current=whole)}
     if parts:
         return {**found, f"{m.name}.rest": Flow(kind, m.index, whole - sum(currents.values()), None, None)}
     if not _is_mixed(m):

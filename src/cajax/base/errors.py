@@ -44,6 +44,10 @@ class StoreError(CajaxError):
     """A run folder, checkpoint or data file that is missing, damaged or of another version."""
 
 
+class Interrupted(CajaxError):
+    """A training that the user stopped; its folder holds everything needed to go on."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownNameError:
     """Build the error for a name that matches nothing, with the nearest candidates."""
     known = sorted(set(known))

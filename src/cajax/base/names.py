@@ -42,3 +42,9 @@ def class_of(name: str, more: Callable[[str], None] = lambda name: None) -> type
     if name not in _TYPES:
         more(name)
     return _TYPES.get(name)
+
+
+def namesakes(name: str) -> list[str]:
+    """Return the names of registered classes that are called the same, wherever they are defined."""
+    own = name.rpartition(":")[2].rpartition(".")[2]
+    return sorted(n for n in _TYPES if n != name and n.rpartition(":")[2].rpartition(".")[2] == own)

@@ -121,3 +121,12 @@ def value(x: Any, unit: str, name: str) -> Any:
         return number * factor(given, unit)
     except UnitError as error:
         raise UnitError(f"{name} = '{x}': {error}") from None
+
+
+def written(unit: str) -> str:
+    """Return a unit as it is printed: "ohm*cm" as "Ω·cm", "uF/cm2" as "µF/cm²", "degC" as "°C", "1" as nothing."""
+    if unit == "1":
+        return ""
+    text = re.sub(r"(?<=[A-Za-z])([23])\b", lambda m: "²³"[int(m[1]) - 2], unit)
+    text = re.sub(r"\bdegC\b", "°C", re.sub(r"([Mk]?)[oO]hm\b", r"\1Ω", text))
+    return re.sub(r"\bu(?=[A-Za-z])", "µ", text).replace("*", "·")

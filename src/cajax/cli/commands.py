@@ -2,14 +2,16 @@
 
 import os
 import sys
-import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..base.errors import CajaxError, ParameterError
+from ..base.disk import open_file
+from ..base.errors import CajaxError, Interrupted, ParameterError
+from .process import cache, failed, flushed, quiet_threads, ready_streams, said, soft_termination
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a network of biophysical neurons on a task.")
@@ -22,60 +24,105 @@ def _devices(count: int) -> None:
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_prefer_vector_width=512")
     import jax
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cajax" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if (kept := cache()) is not None:
+        jax.config.update("jax_compilation_cache_dir", str(kept))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # A full disk costs speed only.
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     jax.config.update("jax_num_cpu_devices", count)
 
 
-Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
-Runs = Annotated[Path, typer.Option(help="Where the run gets its folder.")]
-Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of all that is drawn.", show_default="0")
+]
+Runs = Annotated[Path | None, typer.Option(help="Where the run gets its folder.", show_default="runs")]
+Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with, with its own settings.")]
 Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).")]
 Controls = Annotated[
     bool, typer.Option("--no-controls", help="Leave out controls made of neurons.", show_default=False)
 ]
 
 
+def _epochs(default: int) -> Any:
+    return typer.Option(min=1, max=10**6, help="Passes through the images.", show_default=str(default))
+
+
+Hidden = Annotated[
+    int | None, typer.Option(min=1, max=10**5, help="Number of hidden cells.", show_default="64")
+]
+
+INTERRUPTED = 130
+"""Exit status of what was stopped by Ctrl-C or SIGTERM."""
+CORES = 8
+"""Cores that are used unless more are asked for."""
+
+
 def _available() -> int:
     try:
-        cores = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
-        cores = os.cpu_count() or 1
-    return min(8, cores)
+        return os.cpu_count() or 1
+
+
+def _cores(asked: int) -> int:
+    """Return how many devices to make; `ParameterError` for more than could help."""
+    most = max(CORES, os.cpu_count() or 1)
+    if asked > most:
+        raise ParameterError(
+            f"--cores {asked}: this machine has {os.cpu_count()}; leave it out, or at most {most}"
+        )
+    return asked or min(CORES, _available())
 
 
 def _train(
     name: str,
     settings: dict[str, Any],
-    runs: Path,
+    runs: Path | None,
     resume: Path | None,
     cores: int,
     controls: bool,
     further: Callable[[Path], None] | None = None,
 ) -> None:
     """Run a task from start to report; shared by all tasks. `further` is done last, in the folder of the run."""
-    _devices(cores or _available())
+    _devices(_cores(cores))
     from .. import tasks
     from ..report import report as write_report
 
+    given = {key: value for key, value in settings.items() if value is not None}
     if resume is None:
-        folder = tasks.run(tasks.TASKS[name](**settings), runs, controls)
+        folder = tasks.run(tasks.TASKS[name](**given), runs or Path("runs"), controls)
     else:
         tasks.require_task(resume, name)
+        _require_same(resume, given, runs)
         folder = tasks.resume(resume, controls)
-    if folder is not None:
-        if further is not None:
-            further(folder)
-        print(f"report: {write_report(folder)}")
+    if folder is None:
+        raise typer.Exit(INTERRUPTED)
+    if further is not None:
+        further(folder)
+    print(f"report: {write_report(folder)}")
+
+
+def _require_same(folder: Path, given: Mapping[str, Any], runs: Path | None) -> None:
+    """Raise `ParameterError` for options that a run which goes on would have to drop."""
+    from ..jobs.folder import load_run
+
+    known = load_run(folder)["settings"]
+    for key, value in given.items():
+        if known.get(key) != value:
+            raise ParameterError(
+                f"--{key} {value}: {folder} goes on with its own settings ({key} is {known.get(key)}); leave it out, or"
+                " start a new run without --resume"
+            )
+    if runs is not None and runs.resolve() != folder.resolve().parent:
+        raise ParameterError(f"--runs {runs}: {folder} goes on where it is; leave out --runs, or --resume")
 
 
 @train.command()
 def digits(
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 48,
-    hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
+    epochs: Annotated[int | None, _epochs(48)] = None,
+    hidden: Hidden = None,
+    seed: Seed = None,
+    runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
     no_controls: Controls = False,
@@ -86,11 +133,13 @@ def digits(
 
 @train.command()
 def mnist(
-    data: Annotated[str, typer.Option(help="Folder with the idx files (else they are fetched).")] = "",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes through the images.")] = 6,
-    hidden: Annotated[int, typer.Option(min=1, help="Number of hidden cells.")] = 64,
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
+    data: Annotated[
+        str | None, typer.Option(help="Folder with the idx files (else they are fetched).")
+    ] = None,
+    epochs: Annotated[int | None, _epochs(6)] = None,
+    hidden: Hidden = None,
+    seed: Seed = None,
+    runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
     no_controls: Controls = False,
@@ -111,8 +160,8 @@ SEEDED = {
 def _add_seeded(name: str, about: str) -> None:
     @train.command(name, help=about)
     def command(
-        seed: Seed = 0,
-        runs: Runs = Path("runs"),
+        seed: Seed = None,
+        runs: Runs = None,
         resume: Resume = None,
         cores: Cores = 0,
         no_controls: Controls = False,
@@ -129,8 +178,8 @@ def recall(
     capacity: Annotated[
         bool, typer.Option("--capacity", help="Then measure how many patterns networks of three sizes store.")
     ] = False,
-    seed: Seed = 0,
-    runs: Runs = Path("runs"),
+    seed: Seed = None,
+    runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
     no_controls: Controls = False,
@@ -150,7 +199,10 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run folder that 'cajax train' made.")],
 ) -> None:
     """Write one page about a run, with every picture in it: RUN/report.html."""
-    _devices(_available())
+    from ..train.store import require_run
+
+    require_run(run)
+    _devices(_cores(0))
     from ..report import report as write_report
 
     print(write_report(run))
@@ -196,14 +248,16 @@ def info(
 ) -> None:
     """Say what is in a morphology or model file."""
     from rich.console import Console
+    from rich.text import Text
 
-    console = Console()
+    console = Console(soft_wrap=True)
+    open_file(path).close()  # pipes and devices are refused, whoever would read them
     if path.suffix == ".npz":
         from ..model.files import load
         from ..train import Free, unbounded
 
         model = load(path)
-        console.print(model)
+        console.print(Text(repr(model)))
         console.print(Free({"*": unbounded()}).table(model))
         return
     from ..morph import read_morphology
@@ -211,34 +265,60 @@ def info(
     morph = read_morphology(path)
     tags = {tag: morph.tags.count(tag) for tag in sorted(set(morph.tags))}
     branches = ", ".join(f"{n} {tag}" for tag, n in tags.items())
-    console.print(f"{path.name}: {len(morph.parent)} branches ({branches})")
+    console.print(Text(f"{path.name}: {len(morph.parent)} branches ({branches})"))
     console.print(f"length {morph.lengths.sum():.1f} µm, area {morph.areas.sum():.1f} µm²")
 
 
-def _quiet_threads() -> None:
-    """Let threads of libraries fail in silence: what fails there comes back as an error of ours."""
-    shown = sys.excepthook
-
-    def hook(kind: Any, error: Any, trace: Any) -> None:
-        if threading.current_thread() is threading.main_thread():
-            shown(kind, error, trace)
-
-    sys.excepthook = hook
+# Typer brings its own copy of Click; what all errors of usage derive from has no public name.
+_Usage: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 
 def main() -> None:
-    """Run the command line; every mistake of the user ends in one line on stderr and exit status 1."""
-    _quiet_threads()
+    """Run the command line; every mistake of the user ends in one line on stderr and a status other than 0.
+
+    1: something is not as it should be; 2: the command is not one; 130: interrupted.
+    """
+    quiet_threads()
+    ready_streams()
+    with soft_termination():
+        code = _status()
+    sys.exit(flushed(code))
+
+
+def _status() -> int:
+    """Run the command and return its exit status."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except Interrupted as stop:
+        said(str(stop))
+        return INTERRUPTED
     except CajaxError as error:
-        print(f"cajax: {error}", file=sys.stderr)
-        sys.exit(1)
+        said(str(error))
+        return 1
+    except _Usage as error:
+        return _misused(error)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cajax"):
             raise
-        print(f"cajax: this needs the package {error.name}; pip install 'cajax[train]'", file=sys.stderr)
-        sys.exit(1)
+        said(f"this needs the package {error.name}; pip install 'cajax[train]'")
+        return 1
+    except MemoryError:
+        said("there is not enough memory for this; make it smaller")
+        return 1
+    except OSError as error:
+        failed(error)
+        return 1
     except KeyboardInterrupt:
-        print("cajax: interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        said("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _misused(error: Any) -> int:
+    """Say what is wrong with a command in one line, and where to look."""
+    text = error.format_message()
+    context = getattr(error, "ctx", None)
+    if text.strip():  # else it was a command without a word, and its help has been printed
+        said(f"{text.rstrip('.')}; see: {context.command_path if context else 'cajax'} --help")
+    return error.exit_code

@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..base.disk import write_arrays
-from ..base.errors import ParameterError
-from ..train import Free, annealed_adam, fit, read_json, unbounded, write_json
+from ..base.archive import read_arrays
+from ..base.disk import is_file, write_arrays
+from ..base.errors import Interrupted, ParameterError, StoreError
+from ..train import Free, annealed_adam, fit, unbounded, write_json
+from .contents import Control, read_as
 from .job import Batch, Job, Say, Stage, rng
-from .learn import Interrupted, Learned, learn, measured
+from .learn import Learned, learn, measured
 from .score import Readout, Score
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -177,13 +179,24 @@ def ordinary(job: Job[Any], kind: type[Plain], name: str, learned: Learned, fold
 def perceptron(job: Job[Any], folder: Path) -> Callable[[dict[str, Any]], jax.Array] | None:
     """Return the trained MLP of a run as a function from inputs to outputs [case, …]; None where there is none."""
     path = folder / "controls" / "MLP.npz"
-    if not path.is_file():
+    if not is_file(path):
         return None
-    with np.load(path) as kept:
-        net = MLP({name: jnp.asarray(x) for name, x in kept.items()})
+    net = MLP({name: jnp.asarray(x) for name, x in read_arrays(path).items()})
     stage, readout = job.stages()[-1], _readout(job)
+    _check_mlp(net, job, readout, path)
     scale = _scale(job, stage)
     return lambda inputs: readout(jax.vmap(net)(job.signal(inputs, stage) / scale))
+
+
+def _check_mlp(net: MLP, job: Job[Any], readout: Readout, path: Path) -> None:
+    """Raise `StoreError` unless the arrays of a file are those of a network for this job."""
+    bins, channels = job.signal(job.trials(job.stages()[-1], 0).inputs, job.stages()[-1]).shape[1:]
+    width = len(net.params["b"]) if "b" in net.params and net.params["b"].ndim else 0
+    found = {name: x.shape for name, x in net.params.items()}
+    if found != MLP.arrays(bins, channels, readout.size, width) or not all(
+        x.dtype.kind == "f" and np.isfinite(x).all() for x in net.params.values()
+    ):
+        raise StoreError(f"{path} is not the perceptron of this run; remove it, and go on with the run")
 
 
 def _readout(job: Job[Any]) -> Readout:
@@ -252,10 +265,10 @@ def kinds_of(job: Job[Any]) -> dict[str, type[Plain]]:
 
 def controls(
     job: Job[Any], learned: Learned, folder: Path, say: Say, all_of_them: bool = True
-) -> list[dict[str, Any]]:
+) -> list[Control]:
     """Train the controls that are not in `controls.json` yet; versions of the job only if `all_of_them`."""
     path = folder / "controls.json"
-    known = read_json(path) if path.is_file() else []
+    known = read_as(path, list[Control]) if is_file(path) else []
     planned: dict[str, Any] = {
         name: partial(ordinary, job, kind, name, learned, folder) for name, kind in kinds_of(job).items()
     }

@@ -1,11 +1,14 @@
 """A figure: one number that a model is judged by, how it is written, and which way is better."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
 import numpy as np
+
+from ..base.errors import StoreError
+from ..base.schema import conformed
 
 
 @final
@@ -70,11 +73,10 @@ class Figure:
     @classmethod
     def read(cls, data: Any) -> Self | None:
         """Return the figure that `dataclasses.asdict` wrote into a file, None where it is not one."""
-        if not isinstance(data, Mapping) or not isinstance(data.get("name"), str):
+        if not isinstance(data, dict):
             return None
         names = {field.name for field in dataclasses.fields(cls)}
-        kept = {key: value for key, value in data.items() if key in names}
-        text = all(isinstance(kept.get(key, ""), str) for key in ("unit", "sentence"))
-        chance = kept.get("chance")
-        number = chance is None or (isinstance(chance, int | float) and not isinstance(chance, bool))
-        return cls(**kept) if text and number else None
+        try:
+            return conformed({k: v for k, v in data.items() if k in names}, cls, "figure")
+        except StoreError:
+            return None

@@ -1,16 +1,22 @@
 """The run folder of a job: its start, its record, what is checked before a run goes on, its models."""
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 
+from ..base.disk import plain
 from ..base.errors import ParameterError, StoreError
+from ..base.schema import conformed, hints_of, is_json
 from ..model.files import load, save
 from ..model.model import Model
 from ..train import data_hash, new_run, record
 from ..train.store import RECORD, read_record
+from .contents import JobRecord
 from .job import Job
 
 J = TypeVar("J", bound=Job[Any])
@@ -39,21 +45,32 @@ def _about(job: Job[Any]) -> dict[str, Any]:
     shown = [job.trials(job.stages()[0], 0), *(batch for _, batch in job.tests().values())]
     return {
         "seed": job.seed, "data_hash": data_hash(*jax.tree.leaves(shown)), "task": job.name,
-        "settings": job.settings(), "score": job.score.record(),
+        "settings": job.settings(), "settings_hash": _hashed(job.settings()), "score": job.score.record(),
     }  # fmt: skip
 
 
-def load_run(folder: Path) -> dict[str, Any]:
-    """Return the record of the run folder of a job; `StoreError` for any other folder."""
-    entry = read_record(folder)
+def load_run(folder: Path) -> JobRecord:
+    """Return the record of the run folder of a job; `StoreError` for any other folder, or one that was changed."""
+    entry: Any = read_record(folder)
+    path = folder / RECORD
     if not {"task", "settings", "data"} <= entry.keys():
         raise StoreError(
-            f"{folder / RECORD} is not the record of a job; a plain fit goes on with the same call of cajax.fit"
+            f"{path} is not the record of a job; a plain fit goes on with the same call of cajax.fit"
         )
-    return entry
+    found: JobRecord = conformed(entry, JobRecord, f"{path}: ")
+    # Runs of the first versions have none.
+    if found.get("settings_hash", known := _hashed(found["settings"])) != known:
+        raise StoreError(
+            f"{path}: settings are not those that the run began with; put them back, or start a new run"
+        )
+    return found
 
 
-def rebuilt(kind: type[J], entry: dict[str, Any], folder: Path) -> J:
+def _hashed(settings: Mapping[str, Any]) -> str:
+    return data_hash(np.array(json.dumps(plain(settings), sort_keys=True)))
+
+
+def rebuilt(kind: type[J], entry: JobRecord, folder: Path) -> J:
     """Return the job with the settings of a run folder; `StoreError` when they are of another version."""
     fields = {field.name for field in dataclasses.fields(kind)}
     odd = sorted(fields ^ entry["settings"].keys())
@@ -64,9 +81,26 @@ def rebuilt(kind: type[J], entry: dict[str, Any], folder: Path) -> J:
             " install that version, or start a new run"
         )
     try:
-        return kind(**entry["settings"])
-    except TypeError as error:
-        raise StoreError(f"the settings in {folder / RECORD} are damaged: {error}") from error
+        return kind(**_typed(entry["settings"], kind))
+    except (StoreError, TypeError) as error:
+        raise StoreError(
+            f"the settings in {folder / RECORD} are damaged: {error}; start a new run"
+        ) from error
+
+
+def _typed(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return settings as the fields of a job are annotated, where JSON can hold that."""
+    hints, found = hints_of(kind), {}
+    for name, value in settings.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and not -LARGEST <= value <= 2**128:
+            raise StoreError(f"settings.{name} is {value}")
+        found[name] = conformed(value, hints[name], f"settings.{name}") if is_json(hints[name]) else value
+    return found
+
+
+LARGEST = 2**63
+"""No whole number among settings is less than its negative; seeds may have 128 bits."""
 
 
 def models(folder: Path) -> tuple[Model, Model]:

@@ -10,19 +10,15 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
-from ..base.disk import read_json, write_arrays, write_json
-from ..base.errors import CajaxError
+from ..base.disk import is_file, write_arrays, write_json
+from ..base.errors import CajaxError, Interrupted
 from ..model.model import Model
 from ..train import DivergedError, History, Step, optimize, split_mean, split_rows
+from .contents import Check, read_as
 from .job import Batch, Job, Say, Stage, take
 
 CHECKS = 20
 """How often a stage is measured on trials that are not trained on."""
-
-
-@final
-class Interrupted(CajaxError):
-    """The user stopped a training; its folder holds everything needed to go on."""
 
 
 @final
@@ -94,9 +90,9 @@ class _Checks:
         kept = {name: figures[name] for name in (self.job.score.headline.name, "loss")}
         write_json(self.path, [*earlier, entry | kept])
 
-    def before(self, step: int) -> list[dict[str, Any]]:
+    def before(self, step: int) -> list[Check]:
         """Return the earlier entries; a resumed run repeats the steps after its last checkpoint."""
-        return [e for e in read_json(self.path) if e["step"] < step] if self.path.is_file() else []
+        return [e for e in read_as(self.path, list[Check]) if e["step"] < step] if is_file(self.path) else []
 
 
 def learn(job: Job[Any], folder: Path, say: Say) -> Learned:

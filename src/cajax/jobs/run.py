@@ -1,15 +1,18 @@
 """A whole run of a job in one folder: training, tests, controls, a look inside; an interrupted run goes on in it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.disk import read_json, write_json
+from ..base.disk import is_file, write_json
+from ..base.errors import Interrupted
+from ..base.lock import claimed
+from .contents import Control, Result, read_as
 from .controls import controls
 from .folder import keep_models, load_run, rebuilt, require_devices, resumed, start
 from .job import Job, Say
-from .learn import Interrupted, Learned, learn, test
+from .learn import Learned, learn, test
 
 
 def run(job: Job[Any], runs: str | Path = Path("runs"), every_control: bool = True) -> Path | None:
@@ -18,19 +21,22 @@ def run(job: Job[Any], runs: str | Path = Path("runs"), every_control: bool = Tr
     `every_control=False` leaves out the controls that are other versions of the job itself.
     """
     require_devices(job)
-    return _go(job, start(job, Path(runs)), every_control)
+    folder = start(job, Path(runs))
+    with claimed(folder):
+        return _go(job, folder, every_control)
 
 
 def resume(job: Job[Any], folder: str | Path, every_control: bool = True) -> Path | None:
     """Go on with a run of this kind of job where it ended, with the settings of its folder; what is done stays.
 
-    Raises `StoreError` for a folder of another job, version or data.
+    Raises `StoreError` for a folder of another job, version or data, or one that another process works in.
     """
     folder = Path(folder)
     job = rebuilt(type(job), load_run(folder), folder)
     require_devices(job)
-    resumed(job, folder)
-    return _go(job, folder, every_control)
+    with claimed(folder):
+        resumed(job, folder)
+        return _go(job, folder, every_control)
 
 
 def _go(job: Job[Any], folder: Path, every_control: bool) -> Path | None:
@@ -39,15 +45,15 @@ def _go(job: Job[Any], folder: Path, every_control: bool) -> Path | None:
     console = Console()
 
     def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False)
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     say(f"run folder: {folder}")
     begin = time.perf_counter()
     try:
         learned = learn(job, folder, say)
-        metrics = _kept(folder / "metrics.json", lambda: _tested(job, learned, folder))
+        metrics = _kept(folder / "metrics.json", Result, lambda: _tested(job, learned, folder))
         others = controls(job, learned, folder, say, every_control)
-        _kept(folder / "inside.json", lambda: job.inspect(learned.before, learned.after, folder, say))
+        _kept(folder / "inside.json", dict, lambda: job.inspect(learned.before, learned.after, folder, say))
     except Interrupted:
         say(f"go on with: {job.again(folder)}")
         return None
@@ -56,11 +62,11 @@ def _go(job: Job[Any], folder: Path, every_control: bool) -> Path | None:
     return folder
 
 
-def _kept(path: Path, make: Callable[[], Any]) -> Any:
-    """Return what a JSON file holds; where there is none, make it first."""
-    if not path.is_file():
+def _kept(path: Path, kind: Any, make: Callable[[], Any]) -> Any:
+    """Return what a JSON file holds, which is as `kind` has it; where there is none, make it first."""
+    if not is_file(path):
         write_json(path, make())
-    return read_json(path)
+    return read_as(path, kind)
 
 
 def _tested(job: Job[Any], learned: Learned, folder: Path) -> dict[str, Any]:
@@ -68,21 +74,22 @@ def _tested(job: Job[Any], learned: Learned, folder: Path) -> dict[str, Any]:
     return test(job, learned, folder)
 
 
-def summary(job: Job[Any], metrics: dict[str, Any], others: list[dict[str, Any]], say: Say) -> None:
+def summary(job: Job[Any], metrics: Result, others: list[Control], say: Say) -> None:
     """Print the figures of a run and of its controls side by side."""
     headline, tests = job.score.headline, list(metrics["tests"])
     width = max(24, *(len(name) + 2 for name in tests))
     say(f"\n{metrics['title']}" + (f"; published: {metrics['published']}" if metrics["published"] else ""))
     say(f"{'':28s}{'parameters':>12s}{'seconds':>10s}" + "".join(f"{name:>{width}s}" for name in tests))
 
-    def line(name: str, parameters: int, seconds: float, figures: dict[str, float]) -> None:
+    def line(name: str, parameters: int | None, seconds: float | None, figures: Mapping[str, Any]) -> None:
         values = "".join(f"{headline.text(figures.get(test), 2):>{width}s}" for test in tests)
-        say(f"{name:28s}{parameters:>12,}{seconds:>10.0f}{values}")
+        size, time = (f"{parameters:,}" if parameters else "–"), (f"{seconds:.0f}" if seconds else "–")
+        say(f"{name:28s}{size:>12s}{time:>10s}{values}")
 
-    own = {name: figures[headline.name] for name, figures in metrics["tests"].items()}
+    own = {name: figures.get(headline.name) for name, figures in metrics["tests"].items()}
     line("network of neurons", metrics["parameters"], metrics["seconds"], own)
     for entry in others:
-        line(entry["name"], entry["parameters"], entry["seconds"], entry["tests"])
+        line(entry["name"], entry.get("parameters"), entry.get("seconds"), entry["tests"])
     for name, figures in metrics["tests"].items():
         known = (headline.name, "loss", "trials")
         more = {k: v for k, v in figures.items() if k not in known and isinstance(v, int | float)}

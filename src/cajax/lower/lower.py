@@ -8,7 +8,8 @@ import numpy as np
 
 from ..base.distributions import Distribution
 from ..base.errors import ParameterError, unknown
-from ..model.layout import Group, Layout
+from ..model.ions import check_ions
+from ..model.layout import Group, Layout, cv_ends, spread
 from ..model.model import Model
 from ..model.structure import Structure
 from ..morph import DEFAULT_LABELS, CVs, Morphology, PerBranch, Policy, Region, discretize, region
@@ -16,7 +17,6 @@ from ..recipe.paints import Decor
 from ..recipe.populations import Population
 from ..recipe.projections import Projection
 from ..solve import Tree
-from .ions import check_ions
 from .painted import inserted, lengths, properties
 from .parameters import Parameters
 from .projections import connect
@@ -51,25 +51,15 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
     structure = Structure(
         size=sum(ground.size for ground in grounds), layouts=layouts, forest=_forest(groups),
         channels=tuple(channels), ions=tuple(ions), properties=fields, **connect(low, by_name, channels, projections),
-        parts=(), cv_child=_owner(groups, "cv_child"), cv_parent=_owner(groups, "cv_parent"),
-        radius=_spread(groups, "radius"), length=lengths(grounds, populations), specs=low.specs,
+        parts=(), cv_child=cv_ends(groups, "cv_child"), cv_parent=cv_ends(groups, "cv_parent"),
+        radius=spread(groups, "radius"), length=lengths(grounds, populations), specs=low.specs,
     )  # fmt: skip
-    geometry = (jnp.asarray(_spread(groups, x), dtype=float) for x in ("area", "res_child", "res_parent"))
+    geometry = (jnp.asarray(spread(groups, x), dtype=float) for x in ("area", "res_child", "res_parent"))
     return Model(low.params, *geometry, structure=structure)
 
 
 def _forest(groups: Sequence[Group]) -> tuple[Tree, ...]:
     return tuple(Tree(g.cvs.node_parent, g.cvs.node_cv, g.lanes) for g in groups)
-
-
-def _spread(groups: Sequence[Group], name: str) -> np.ndarray:
-    """Return a column of the tables of CVs (or nodes) in the model's order."""
-    return np.concatenate([np.repeat(getattr(g.cvs, name), g.lanes) for g in groups])
-
-
-def _owner(groups: Sequence[Group], name: str) -> np.ndarray:
-    """Return the model's numbers of the CVs that a column of the tables of nodes names; 0 where it names none."""
-    return np.concatenate([g.flat(np.maximum(getattr(g.cvs, name), 0)).T.ravel() for g in groups])
 
 
 def _layouts(populations: Sequence[Population], policy: Policy) -> tuple[Layout, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..base import units
 from ..base.distributions import EDGE, Distribution, Each
 from ..base.errors import ParameterError, RegionError
-from ..mech import EventSynapse, GapJunction, Mechanism, ParamSpec, Synapse, check_value
+from ..mech import EventSynapse, GapJunction, Mechanism, Synapse, check_value
 from ..model.inserted import (
     THRESHOLD,
     ChannelSites,
@@ -21,14 +21,11 @@ from ..model.inserted import (
     Wires,
 )
 from ..model.layout import Layout
+from ..model.wired import DELAY, SPIKE, WEIGHT
 from ..recipe.projections import Projection
 from .parameters import Parameters
 
 _SHORTEST_INTERVAL = 1.0  # ms between spikes of one cell, for the room that spikes in flight are given
-
-_DELAY = ParamSpec("delay", 1.0, "ms", 0.0, None)
-_THRESHOLD = ParamSpec("threshold", THRESHOLD, "mV", None, None)
-_WEIGHT = ParamSpec("weight", None, "uS", 0.0, None)
 
 
 def connect(
@@ -98,8 +95,8 @@ class _Lowering:
         delay = _edge_values(
             1.0 if projection.delay is None else projection.delay, "ms", self.shape, delay_path
         )
-        check_value(self.path, _DELAY, delay)
-        self.low.add(delay_path, delay, _DELAY)
+        check_value(self.path, DELAY, delay)
+        self.low.add(delay_path, delay, DELAY)
         pre = None if self.pre_layout.virtual else self._detector(self.pre, self.pre_layout)
         plastic = self._plastic()
         per_edge = edgewise or delay.ndim > 0 or synapse.reads_voltage()
@@ -164,7 +161,7 @@ class _Lowering:
                 f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second"
                 " synapse with a lower reversal potential"
             )
-        self.low.add(path, weight, _WEIGHT)
+        self.low.add(path, weight, WEIGHT)
 
     def _fields(self, path: str, mechanism: Mechanism) -> tuple[dict[str, str], bool]:
         """Add a mechanism's parameters; return their paths, and whether any differs from edge to edge."""
@@ -191,8 +188,8 @@ class _Lowering:
         if threshold is None and layout.name in self.points:
             return Detector(cvs)
         threshold = units.value(THRESHOLD if threshold is None else threshold, "mV", path)
-        check_value(self.path, _THRESHOLD, threshold)
-        self.low.add(path, threshold, _THRESHOLD)
+        check_value(self.path, SPIKE, threshold)
+        self.low.add(path, threshold, SPIKE)
         return Detector(cvs, threshold=path)
 
     def _room(self, delay: np.ndarray) -> int:

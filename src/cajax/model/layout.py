@@ -1,6 +1,6 @@
 """Where the cells of every population lie in the flat vectors of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -75,3 +75,13 @@ class Layout:
         """The location that stands for a whole cell: the soma's centre, or the whole cell's when it has no soma."""
         has_soma = all((group.cvs.tag == "soma").any() for group in self.groups)
         return center(DEFAULT_LABELS["soma"] if has_soma else DEFAULT_LABELS["all"])
+
+
+def spread(groups: Sequence[Group], name: str) -> np.ndarray:
+    """Return a column of the tables of CVs (or nodes) in the model's order."""
+    return np.concatenate([np.repeat(getattr(g.cvs, name), g.lanes) for g in groups])
+
+
+def cv_ends(groups: Sequence[Group], name: str) -> np.ndarray:
+    """Return the model's numbers of the CVs that a column of the tables of nodes names; 0 where it names none."""
+    return np.concatenate([g.flat(np.maximum(getattr(g.cvs, name), 0)).T.ravel() for g in groups])

@@ -143,6 +143,10 @@ class _Where(Region):
     sign: str
     bound: float
 
+    def __post_init__(self) -> None:
+        if self.sign not in _COMPARISONS:
+            raise RegionError(f"'{self.sign}' compares nothing; use one of {', '.join(_COMPARISONS)}")
+
     def _mask(self, cvs: CVs, labels: Mapping[str, Region], path: tuple[str, ...]) -> np.ndarray:
         return _COMPARISONS[self.sign](self.measure.values(cvs), self.bound)
 
@@ -161,6 +165,15 @@ class Measure:
     unit: str
 
     UNITS: ClassVar[Mapping[str, str]] = {"um": "µm", "1": "1"}
+    KNOWN: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "path_distance": ("distance", "um"),
+        "radius": ("radius", "um"),
+        "branch_order": ("order", "1"),
+    }
+
+    def __post_init__(self) -> None:
+        if self.KNOWN.get(self.name) != (self.field, self.unit):
+            raise unknown("measure", self.name, self.KNOWN)
 
     def values(self, cvs: CVs) -> np.ndarray:
         """The measure of every CV [N]."""

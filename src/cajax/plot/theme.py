@@ -41,6 +41,7 @@ def theme() -> Iterator[None]:
     fg, muted, line = _INK["fg"], _INK["muted"], _INK["line"]
     settings: Any = {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a dollar sign in a name is no formula
         "font.size": 9.0,
         "axes.titlesize": 9.5,
         "axes.labelsize": 9.0,

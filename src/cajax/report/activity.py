@@ -10,6 +10,9 @@ import jax
 import numpy as np
 
 from ..analysis.held import numbers
+from ..base.archive import read_arrays
+from ..base.disk import is_file
+from ..base.errors import StoreError
 from ..jobs import Batch, Job, Judged, Stage
 from ..jobs.job import take
 from ..model.inserted import THRESHOLD
@@ -22,17 +25,25 @@ PER_KIND = 8
 KINDS = 40
 
 
-def judged_of(folder: Path, test: str, batch: Batch, job: Job[Any]) -> Judged:
+def judged_of(
+    folder: Path,
+    test: str,
+    batch: Batch,
+    job: Job[Any],
+    shape: tuple[int, ...] = (),
+    faults: list[str] | None = None,
+) -> Judged:
     """Return the trials of a test as the job's score sees the outputs kept in `answers.npz`.
 
-    Where the job remembers an input, trials of equal targets after different inputs are of different kinds.
+    Outputs without the `shape` of an output at their end are left out, and said in `faults`. Where the job remembers an
+    input, trials of equal targets after different inputs are of different kinds.
     """
-    outputs, path = None, folder / "answers.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            key = f"{test}/{job.score.kept_as[0]}"
-            if key in kept and len(kept[key]) == len(batch.targets):
-                outputs = kept[key]
+    try:
+        outputs = _kept(folder / "answers.npz", f"{test}/{job.score.kept_as[0]}", len(batch.targets), shape)
+    except StoreError as error:
+        outputs = None
+        if faults is not None:
+            faults.append(str(error))
     judged = job.score.judged(outputs, np.asarray(batch.targets))
     if not job.remembered:
         return judged
@@ -41,6 +52,24 @@ def judged_of(folder: Path, test: str, batch: Batch, job: Job[Any]) -> Judged:
     kinds = tuple(f"{n + 1}: {judged.kinds[int(k)]}" for n, k in pairs)
     asked = ": ".join(part for part in (job.remembered, judged.asked) if part)
     return dataclasses.replace(judged, kinds=kinds, kind=kind.ravel(), asked=asked)
+
+
+def output_shape(job: Job[Any], model: Model, stage: Stage, batch: Batch) -> tuple[int, ...]:
+    """Return the shape of the output of one trial. Nothing is computed."""
+    few = take(batch.inputs, np.arange(1))
+    return jax.eval_shape(lambda inputs: job.answer(model, inputs, stage), few).shape[1:]
+
+
+def _kept(path: Path, key: str, trials: int, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return the outputs of a test that a run has kept, None where it has not."""
+    outputs = read_arrays(path).get(key) if is_file(path) else None
+    if outputs is None:
+        return None
+    found = outputs.shape[outputs.ndim - len(shape) :]
+    if outputs.shape[:1] != (trials,) or found != shape or outputs.dtype.kind not in "fiu":
+        said = f"{outputs.dtype}{list(outputs.shape)}"
+        raise StoreError(f"{path}: {key} holds {said}, not numbers {[trials, *shape]}; test the model again")
+    return outputs
 
 
 @final

@@ -18,14 +18,13 @@ from .html import Picture, percent, table, words
 MISTAKES = 24
 
 
-def matrix_of(test: dict[str, Any]) -> np.ndarray | None:
-    """Return the confusion matrix of a test, None where it has none that is square."""
-    try:
-        matrix = np.asarray(test.get("confusion"), float)
-    except (TypeError, ValueError):
+def matrix_of(test: Mapping[str, Any]) -> np.ndarray | None:
+    """Return the confusion matrix of a test, None where it has none that is a square of counts."""
+    rows = test.get("confusion") or []
+    if len(rows) < 2 or any(len(row) != len(rows) for row in rows):
         return None
-    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] > 1
-    return np.nan_to_num(matrix) if square else None
+    matrix = np.asarray(rows, float)
+    return matrix if ((matrix >= 0) & (matrix < 1e15)).all() else None
 
 
 def confusion(run: Run) -> Picture | None:
@@ -112,7 +111,7 @@ def mistakes(job: Job[Any], test: tuple[Stage, Batch], judged: Judged) -> Pictur
 
 def attack(run: Run) -> list[Picture]:
     """Draw the accuracy under an adversary, by steps and by how far the images were moved."""
-    attacked = {str(k): v for k, v in (run.inside.get("attack") or {}).items() if isinstance(v, Mapping)}
+    attacked = run.inside.get("attack", {})
     captions = {
         "steps": "<b>Attacked, by steps.</b> Accuracy while an adversary who knows the gradient changes the input step "
         "by step.",
@@ -140,22 +139,18 @@ def attack(run: Run) -> list[Picture]:
 
 def _pair(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Return two lists as arrays of one length, None where they are not."""
-    try:
-        pair = np.asarray(x, float), np.asarray(y, float)
-    except (TypeError, ValueError):
-        return None
-    return pair if pair[0].shape == pair[1].shape and pair[0].ndim == 1 and len(pair[0]) else None
+    return (np.asarray(x, float), np.asarray(y, float)) if x and y and len(x) == len(y) else None
 
 
 def held_by(run: Run) -> Picture | None:
     """Draw how well each recorded quantity tells the remembered things apart, through the trial."""
-    held = run.inside.get("held_by") or {}
-    times, names = np.asarray(held.get("times", []), float), [str(n) for n in held.get("names", [])]
-    values = np.asarray(held.get("separation", []), float)
-    if values.shape == (len(times), len(names)) and len(times) != len(names):
-        values = values.T
-    if not len(times) or values.shape != (len(names), len(times)):
+    held = run.inside.get("held_by")
+    if held is None:
         return None
+    times, names = np.asarray(held["times"], float), held["names"]
+    if [len(row) for row in held["separation"]] != [len(names)] * len(times) or not len(times) or not names:
+        return None
+    values = np.asarray(held["separation"], float).T  # in the file: a row for every time
     figure, ax = plot.subplots(figsize=(7.8, 3.0))
     order = np.argsort(-np.nanmean(np.nan_to_num(values), axis=1))
     for k, i in enumerate(order[:7]):
@@ -178,22 +173,17 @@ def held_by(run: Run) -> Picture | None:
 
 def share_table(run: Run) -> str:
     """Return each quantity's share of what separates remembered things, as HTML."""
-    held = run.inside.get("held_by") or {}
-    share = held.get("share")
-    named = (
-        share if isinstance(share, Mapping) else dict(zip(held.get("names", []), share or [], strict=False))
-    )
-    share = figures_in(named, "share")
+    held = run.inside.get("held_by")
+    share = figures_in(None if held is None else held.get("share"), "share")
     rows = [[words(k), percent(v)] for k, v in sorted(share.items(), key=lambda item: -item[1])]
     return table(("current", "share"), rows, "Share of the separation during the delay.") if rows else ""
 
 
 def capacity(run: Run) -> Picture | None:
     """Draw the accuracy of recall against the number of patterns, one line per size of the network."""
-    points = run.capacity.get("points") or []
-    if not points:
+    points, goal = run.capacity.get("points"), run.capacity.get("goal")
+    if not points or goal is None:
         return None
-    goal = float(run.capacity["goal"])
     patterns = sorted({p["patterns"] for p in points})
     figure, ax = plot.subplots(figsize=(4.1, 2.9))
     said = []

@@ -106,11 +106,11 @@ def _measured(headline: Figure, runs: Sequence[Run | None]) -> list[Line]:
         line(f"{test}: {headline.name}", [run.value(run.tests.get(test)) if run else None for run in runs])
         for test in tests
     ]
-    for name in dict.fromkeys(str(c.get("name")) for run in found for c in run.controls):
+    for name in dict.fromkeys(c["name"] for run in found for c in run.controls):
         lines.append(line(f"control {name}", [_control(run, name, tests) if run else None for run in runs]))
     return lines
 
 
 def _control(run: Run, name: str, tests: Sequence[str]) -> Any:
-    entry = next((c for c in run.controls if str(c.get("name")) == name), {})
-    return (entry.get("tests") or {}).get(next(iter(tests), None))
+    entry = next((c for c in run.controls if c["name"] == name), None)
+    return entry["tests"].get(tests[0]) if entry and tests else None

@@ -50,7 +50,7 @@ def tests_bars(run: Run) -> Picture | None:
 
 def traces(run: Run) -> Picture | None:
     """Draw traces of the model over the data, of the first test that keeps some."""
-    found = next(((n, t["traces"]) for n, t in run.tests.items() if t.get("traces")), None)
+    found = next(((n, kept) for n, t in run.tests.items() if (kept := t.get("traces"))), None)
     if found is None:
         return None
     name, kept = found
@@ -63,9 +63,9 @@ def traces(run: Run) -> Picture | None:
         ax.set_axis_off()
     for ax, one in zip(axes.ravel(), kept, strict=False):
         data, model = np.asarray(one["data"], float), np.asarray(one["model"], float)
-        time = float(one["step"]) * np.arange(len(data))
-        ax.plot(*plot.thinned(time, data), lw=2.4, alpha=0.55, color=plot.ink("c7"), label="data")
-        ax.plot(*plot.thinned(time, model), lw=1.2, color=plot.ink("c0"), label="model")
+        for y, lw, alpha, ink, label in ((data, 2.4, 0.55, "c7", "data"), (model, 1.2, 1.0, "c0", "model")):
+            time = one["step"] * np.arange(len(y))
+            ax.plot(*plot.thinned(time, y), lw=lw, alpha=alpha, color=plot.ink(ink), label=label)
         ax.set_title(f"trial {one['trial']}: {run.headline.text(known(one['error']))}", fontsize=8.5)
         ax.margins(x=0)
         plot.bare(ax)
@@ -95,7 +95,7 @@ def _rows(run: Run, test: str) -> list[dict[str, Any]]:
     }
     rows = [network, *run.controls]
     if number(run.metrics.get("before_training")) is not None:
-        rows.append({"name": "before training", "tests": {test: run.metrics["before_training"]}})
+        rows.append({"name": "before training", "tests": {test: run.metrics.get("before_training")}})
     return rows
 
 

@@ -1,18 +1,23 @@
 """Reading a run folder, of a job or a plain fit: what is missing or damaged is said in words, the rest is used."""
 
+import contextlib
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
-from ..base.disk import read_json
+from ..base.disk import is_file, read_json, reason
 from ..base.errors import StoreError
+from ..base.lock import holder
+from ..base.schema import conformed, salvaged
 from ..jobs import Classified, Figure
+from ..jobs.contents import Capacity, Check, Control, Inside, Metrics, Test
 from ..train import History
 from ..train.fitted import PARAMETERS, read_parameters
-from ..train.store import read_record
+from ..train.history import MOST_STEPS
+from ..train.store import Record, salvaged_record
 from ..train.table import ParameterTable
 
 
@@ -23,7 +28,7 @@ class StageRun:
 
     name: str
     history: History | None
-    checks: tuple[dict[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
     kept: int = 0
 
     @property
@@ -41,13 +46,14 @@ class Run:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
     stages: tuple[StageRun, ...] = ()
-    metrics: dict[str, Any] = field(default_factory=dict)
-    controls: tuple[dict[str, Any], ...] = ()
-    inside: dict[str, Any] = field(default_factory=dict)
-    capacity: dict[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    controls: tuple[Control, ...] = ()
+    inside: Inside = field(default_factory=Inside)
+    capacity: Capacity = field(default_factory=Capacity)
     parameters: ParameterTable | None = None
+    tested: bool = False
     faults: tuple[str, ...] = ()
 
     @property
@@ -76,10 +82,9 @@ class Run:
         return named or (Figure("loss") if self.plain else Classified(()).loss_figure)
 
     @property
-    def tests(self) -> dict[str, dict[str, Any]]:
+    def tests(self) -> dict[str, Test]:
         """Name → figures of a test; the first one has the figure of the job."""
-        tests = self.metrics.get("tests")
-        return {k: v for k, v in tests.items() if isinstance(v, dict)} if isinstance(tests, dict) else {}
+        return self.metrics.get("tests", {})
 
     @property
     def figure(self) -> float | None:
@@ -119,53 +124,72 @@ class Run:
         last = next((s.history.stopped for s in reversed(self.stages) if s.history), "")
         if last in ("diverged", "interrupted"):
             return last
-        if self.metrics or (self.plain and last in ("finished", "enough", "callback")):
+        if self.tested or (self.plain and last in ("finished", "enough", "callback")):
             return "finished"
         return "training" if _is_written(self.folder) else "interrupted"
+
+
+DRAWN = 1e100
+"""What is larger cannot be drawn, and counts as no number."""
 
 
 def number(x: Any) -> float | None:
     """Return `x` as a finite number, or None."""
     if isinstance(x, bool) or not isinstance(x, int | float):
         return None
-    return float(x) if np.isfinite(x) else None
+    return float(x) if abs(x) <= DRAWN else None
 
 
 def _is_written(folder: Path, within: float = 300.0) -> bool:
-    """Whether something in the folder changed in the last `within` seconds: then a process is at work."""
-    import time
+    """Whether a process works there, or something in the folder changed in the last `within` seconds."""
+    times = [modified(p) for p in [folder, *_walk(folder)]]
+    return holder(folder) is not None or time.time() - max(times, default=0.0) < within
 
-    times = [p.stat().st_mtime for p in [folder, *_walk(folder)] if p.exists()]
-    return time.time() - max(times, default=0.0) < within
+
+def modified(path: Path) -> float:
+    """Return when a file was changed, 0 where that is not to be known."""
+    try:
+        return path.stat().st_mtime
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    yield from (p for p in folder.glob("*"))
-    yield from (p for p in folder.glob("stages/*/*"))
-    yield from (p for p in folder.glob("stages/*/checkpoints/*"))
+    for pattern in ("*", "stages/*/*", "stages/*/checkpoints/*"):
+        with contextlib.suppress(OSError):  # a folder that is not ours to look into
+            yield from folder.glob(pattern)
 
 
 def read_run(folder: str | Path) -> Run:
     """Read what a run folder holds; `StoreError` for a folder that is none or whose record cannot be read."""
     folder = Path(folder)
-    record = read_record(folder)
     faults: list[str] = []
+    record = salvaged_record(folder, faults)
+    stages = tuple(_stages(folder, faults))
+    parts = {kind: _part(folder / name, kind, faults) for kind, name in _PARTS.items()}
+    controls = tuple(_list(folder / "controls.json", Control, faults))
+    tested = _there(folder / "metrics.json", faults)
     return Run(
-        folder,
-        record,
-        tuple(_stages(folder, faults)),
-        _part(folder / "metrics.json", dict, faults),
-        tuple(c for c in _part(folder / "controls.json", list, faults) if isinstance(c, dict)),
-        _part(folder / "inside.json", dict, faults),
-        _part(folder / "capacity.json", dict, faults),
-        _parameters(folder, faults),
-        tuple(faults),
-    )
+        folder, record, stages, parts[Metrics], controls, parts[Inside], parts[Capacity], _parameters(folder, faults),
+        tested, tuple(faults),
+    )  # fmt: skip
 
 
-def _part(path: Path, kind: type, faults: list[str]) -> Any:
+_PARTS: dict[Any, str] = {Metrics: "metrics.json", Inside: "inside.json", Capacity: "capacity.json"}
+
+
+def _there(path: Path, faults: list[str]) -> bool:
+    """Whether a file is there; a place that cannot be looked at is a fault."""
+    try:
+        return is_file(path)
+    except StoreError as error:
+        faults.append(str(error))
+        return False
+
+
+def _content(path: Path, kind: type, faults: list[str]) -> Any:
     """Return the content of a JSON file, or an empty one where it is missing or not of this kind."""
-    if not path.is_file():
+    if not _there(path, faults):
         return kind()
     try:
         found = read_json(path)
@@ -178,8 +202,23 @@ def _part(path: Path, kind: type, faults: list[str]) -> Any:
     return kind()
 
 
+def _part(path: Path, kind: Any, faults: list[str]) -> Any:
+    """Return those entries of a JSON file that are as `kind` has them."""
+    found = _content(path, dict, faults)
+    return salvaged(found, kind, f"{path.name}: ", faults)
+
+
+def _list(path: Path, kind: Any, faults: list[str]) -> Iterator[Any]:
+    """Return the entries of a JSON list that are as `kind` has them."""
+    for k, entry in enumerate(_content(path, list, faults)):
+        try:
+            yield conformed(entry, kind, f"{path.name}: [{k}]")
+        except StoreError as error:
+            faults.append(str(error))
+
+
 def _parameters(folder: Path, faults: list[str]) -> ParameterTable | None:
-    if not (folder / PARAMETERS).is_file():
+    if not _there(folder / PARAMETERS, faults):
         return None
     try:
         return read_parameters(folder)
@@ -188,35 +227,50 @@ def _parameters(folder: Path, faults: list[str]) -> ParameterTable | None:
         return None
 
 
+def entries(place: Path, faults: list[str]) -> list[Path]:
+    """Return what is in a folder, by name; nothing where there is none, or where it cannot be looked at."""
+    try:
+        return sorted(place.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        faults.append(f"cannot look into {place}: {reason(error)}")
+        return []
+
+
+def number_of(name: str) -> int | None:
+    """Return the number that a name is, None for any other name."""
+    return int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else None
+
+
 def _stages(folder: Path, faults: list[str]) -> Iterator[StageRun]:
     def order(place: Path) -> tuple[int, str]:
-        head = place.name.split("-")[0]
-        return (int(head) if head.isdecimal() else 0, place.name)
+        return (number_of(place.name.split("-")[0]) or 0, place.name)
 
-    if (folder / "history.json").is_file() or (folder / "checkpoints").is_dir():  # of a plain fit
+    if _there(folder / "history.json", faults) or entries(folder / "checkpoints", faults):  # of a plain fit
         yield _stage(folder, "fit", faults)
-    for place in sorted((p for p in folder.glob("stages/*") if p.is_dir()), key=order):
+    for place in sorted(filter(os.path.isdir, entries(folder / "stages", faults)), key=order):
         yield _stage(place, place.name.split("-", 1)[-1], faults)
 
 
 def _stage(place: Path, name: str, faults: list[str]) -> StageRun:
-    kept = [int(p.name) for p in place.glob("checkpoints/*") if p.name.isdecimal()]
-    checks = [c for c in _part(place / "checks.json", list, faults) if _is_check(c)]
-    return StageRun(name, _history(place / "history.json", faults), tuple(checks), max(kept, default=0))
-
-
-def _is_check(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(number(entry.get(k)) is not None for k in ("step", "seconds"))
+    kept = [number_of(p.name) or 0 for p in entries(place / "checkpoints", faults)]
+    checks = tuple(_list(place / "checks.json", Check, faults))
+    known = max((n for n in kept if n <= MOST_STEPS), default=0)
+    return StageRun(name, _history(place / "history.json", faults), checks, known)
 
 
 def _history(path: Path, faults: list[str]) -> History | None:
-    found = _part(path, dict, faults)
+    found = _content(path, dict, faults)
     if not found:
         return None
     try:
-        history = History.from_json(found)
-        np.asarray([history.losses, history.grad_norms, history.seconds], float)
-        return history
-    except (StoreError, TypeError, ValueError):
-        faults.append(f"{path.parent.name}/{path.name} is not the history of a fit")
+        return History.from_json(found)
+    except StoreError as error:
+        faults.append(f"{path.parent.name}/{path.name} is not the history of a fit: {_inner(error)}")
         return None
+
+
+def _inner(error: StoreError) -> str:
+    """Return what is in brackets in an error of `History.from_json`."""
+    return str(error).partition("(")[2].rpartition(")")[0]

@@ -1,5 +1,6 @@
 """Small pieces of HTML; everything that comes from outside is escaped here."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -39,13 +40,13 @@ def words(x: Any) -> str:
 
 def percent(x: Any, digits: int = 1) -> str:
     """Return a share 0..1 in %; a dash for what is no number."""
-    known = isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(x)
+    known = isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
     return f"{100.0 * x:.{digits}f} %" if known else "–"
 
 
 def duration(seconds: Any) -> str:
     """Return a time in the unit that fits: "41 s", "12.5 min", "1.6 h"; a dash for what is no number."""
-    if not isinstance(seconds, int | float) or not np.isfinite(seconds):
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return "–"
     if seconds < 99.5:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"

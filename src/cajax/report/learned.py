@@ -9,6 +9,7 @@ import numpy as np
 from .. import plot
 from ..analysis.resets import as_wide
 from ..base.errors import unknown
+from ..base.units import written
 from ..jobs import Job
 from ..model.fields import Address
 from ..model.layout import Group
@@ -157,7 +158,7 @@ def _factors(limit: float) -> list[float]:
 
 def weights(paths: Iterable[str], before: Model, after: Model) -> Picture | None:
     """Draw how the trained synaptic weights, among the trained `paths`, are distributed before and after training."""
-    paths = [p for p in paths if p.endswith(".weight") and np.size(after.params[p]) > 3]
+    paths = [p for p in paths if p.endswith(".weight") and p in after.params and np.size(after.params[p]) > 3]
     if not paths:
         return None
     columns = min(3, len(paths))
@@ -212,9 +213,12 @@ def parameter_table(found: ParameterTable) -> str:
 
 
 def _three(values: str) -> str:
-    """Return numbers with three digits."""
+    """Return numbers with three digits; what is no number stays."""
     parts = [part.strip() for part in values.split("…")]
-    return " … ".join(f"{float(part):.3g}" if part not in ("none", "") else part for part in parts)
+    return " … ".join(f"{float(part):.3g}" if re.fullmatch(_NUMBER, part) else part for part in parts)
+
+
+_NUMBER = r"[+-]?\d{1,20}(\.\d{0,20})?(e[+-]?\d{1,3})?"
 
 
 def _signs(text: str) -> str:
@@ -225,7 +229,8 @@ def _signs(text: str) -> str:
 
 
 def _unit(text: str) -> str:
-    return {"uS": "µS", "S/cm2": "S/cm²", "uF/cm2": "µF/cm²", "ohm cm": "Ω·cm"}.get(text, words(text))
+    """Return a unit as it is written in print: "Ω·cm", "µF/cm²"."""
+    return words(written(text))
 
 
 def population_table(model: Model, shapes: Mapping[str, tuple[Morphology, ...]]) -> str:

@@ -41,7 +41,7 @@ def _joined(run: Run, name: str) -> np.ndarray:
     parts = []
     for stage in run.stages:
         values = getattr(stage.history, name) if stage.history else []
-        plain = [v if isinstance(v, int | float) else np.nan for v in values]
+        plain = [known(v) for v in values]
         parts.append(np.concatenate([plain, np.full(stage.steps - len(plain), np.nan)]))
     return np.concatenate(parts) if parts else np.zeros(0)
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from ..base.errors import CajaxError
+from ..base.disk import is_file
+from ..base.errors import CajaxError, ParameterError
 from ..jobs import Batch, Job, Judged, Stage
 from ..model.files import load
 from ..model.model import Model
 from ..tasks import task_of
-from .activity import Activity, judged_of, simulated
+from .activity import Activity, judged_of, output_shape, simulated
 from .folder import Run, read_run
 
 
@@ -44,21 +45,47 @@ def gather(folder: str | Path, job: Job[Any] | None = None) -> Material:
         job = _tried(lambda: task_of(run.folder), "The task cannot be built again", missing)
     before = _model(run, "before.npz", "before training", missing)
     after = _model(run, "model.npz", "after training", missing)
+    before, after = _fitting(before, after, missing)
     if job is None or after is None:
         return Material(run, job, before, after, missing=tuple(missing))
-    try:
-        name, test = next(iter(job.tests().items()))
-        judged = judged_of(run.folder, name, test[1], job)
-        activity = simulated(job, after, *test, judged)
-    except (CajaxError, OSError, ValueError, KeyError, StopIteration) as error:
-        missing.append(f"No trials could be simulated: {_line(error)}.")
-        return Material(run, job, before, after, missing=tuple(missing))
-    return Material(run, job, before, after, test, judged, activity, tuple(missing))
+    shown = _tried(lambda: _shown(run, job, after, missing), "No trials could be simulated", missing)
+    return Material(run, job, before, after, *(shown or (None, None, None)), missing=tuple(missing))
+
+
+def _shown(
+    run: Run, job: Job[Any], model: Model, missing: list[str]
+) -> tuple[tuple[Stage, Batch], Judged, Activity]:
+    """Return the first test of a job, its trials in words, and some of them simulated again."""
+    tests = list(job.tests().items())
+    if not tests:
+        raise ParameterError(f"'{job.name}' has no tests")
+    name, test = tests[0]
+    shape = output_shape(job, model, *test)
+    judged = judged_of(run.folder, name, test[1], job, shape, missing)
+    return test, judged, simulated(job, model, *test, judged)
+
+
+def _fitting(
+    before: Model | None, after: Model | None, missing: list[str]
+) -> tuple[Model | None, Model | None]:
+    """Return both models, or none where they are not the same network before and after."""
+    if before is not None and after is not None and _outline(before) != _outline(after):
+        missing.append("The models before and after training are of different networks; both are left out.")
+        return None, None
+    return before, after
+
+
+def _outline(model: Model) -> tuple[Any, ...]:
+    """Return what training does not change: populations, and what the parameters are."""
+    layouts = (
+        (x.name, x.size, tuple((g.lanes, len(g.cvs)) for g in x.groups)) for x in model.structure.layouts
+    )
+    return (*layouts, *sorted(model.params))
 
 
 def _model(run: Run, name: str, when: str, missing: list[str]) -> Model | None:
     path = run.folder / name
-    if not path.is_file():
+    if not is_file(path):
         end = "" if run.plain and run.state == "finished" else ": this training has not come to its end"
         missing.append(f"There is no model {when} ({name}){end}.")
         return None
@@ -68,10 +95,10 @@ def _model(run: Run, name: str, when: str, missing: list[str]) -> Model | None:
 def _tried(make: Any, what: str, missing: list[str]) -> Any:
     try:
         return make()
-    except (CajaxError, OSError, ImportError) as error:
-        missing.append(f"{what}: {_line(error)}.")
-        return None
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    except CajaxError as error:
+        missing.append(f"{what}: {str(error).rstrip('.')}.")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cajax"):
+            raise
+        missing.append(f"{what}: this needs the package {error.name}; pip install 'cajax[train]'.")
+    return None

@@ -93,22 +93,14 @@ def _processor(run: Run) -> str:
 
 
 def _careful(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns, or a sentence: one damaged number in a run folder must not cost the whole page."""
+    """Return what `make` returns; where what the folder holds does not fit together, a sentence that says so.
+
+    Other exceptions are faults of the code that draws, and no sentence in a page: they propagate.
+    """
     try:
         return make()
-    except (
-        CajaxError,
-        ArithmeticError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        return paragraph(
-            f"This part could not be made ({words(f'{type(error).__name__}: {reason}')}).", "fault"
-        )
+    except CajaxError as error:
+        return paragraph(f"This part could not be made ({words(str(error))}).", "fault")
 
 
 def _html(found: Any) -> str:

@@ -1,12 +1,14 @@
 """The list of runs in a folder: what each learned, how far it came, what it took."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..base.disk import is_file, is_folder
 from ..base.errors import CajaxError, StoreError
 from ..train.store import RECORD
-from .folder import Run, read_run
+from .folder import Run, entries, modified, read_run
 from .html import duration
 
 if TYPE_CHECKING:
@@ -15,10 +17,14 @@ if TYPE_CHECKING:
 STATES = {"finished": "green", "training": "cyan", "interrupted": "yellow", "diverged": "red"}
 
 
-def begun(run: Run) -> datetime:
+def begun(run: Run) -> str:
     """Return when a run began: the time of its oldest file, since a resumed run rewrites its record."""
     files = [run.folder / RECORD, run.folder / "before.npz", *run.folder.glob("stages/*/*.json")]
-    return datetime.fromtimestamp(min(p.stat().st_mtime for p in files if p.exists()))
+    times = [time for time in map(modified, files) if time > 0.0]
+    try:
+        return f"{datetime.fromtimestamp(min(times, default=0.0)):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):  # a file can claim any year
+        return "–"
 
 
 def runs_table(root: str | Path = "runs") -> "Table":
@@ -31,19 +37,29 @@ def runs_table(root: str | Path = "runs") -> "Table":
     from rich.text import Text
 
     root = Path(root)
-    if not root.is_dir():
+    if not is_folder(root):
         raise StoreError(f"there is no folder {root}; 'cajax train' makes it, or name another one")
     # Narrow enough for a terminal of 80 columns; what is longer is folded, never cut.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0))
     for name in ("run", "began", "result", "numbers", "steps", "time", "state"):
         right = name in ("result", "numbers", "steps", "time")
         table.add_column(name, justify="right" if right else "left", overflow="fold")
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders, faults = _folders(root), []
     for folder in folders:
-        table.add_row(Text(folder.name), *(Text(cell, style) for cell, style in _cells(folder)))
-    if not folders:
-        table.caption = f"no runs in {root}"
+        table.add_row(Text(folder.name), *(Text(cell, style) for cell, style in _cells(folder, faults)))
+    said = faults if folders else [f"no runs in {root}"]
+    if said:
+        table.caption = Text("\n".join(said), justify="left")
     return table
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders in `root`; what cannot be looked at may be one."""
+    faults: list[str] = []
+    found = entries(root, faults)
+    if faults:
+        raise StoreError(f"{faults[0]}; give a folder that is yours")
+    return [p for p in found if not p.name.startswith(".") and (os.path.isdir(p) or not os.path.exists(p))]
 
 
 def _result(run: Run) -> str:
@@ -52,20 +68,21 @@ def _result(run: Run) -> str:
     return text if headline.unit or run.figure is None else f"{headline.name} {text}"
 
 
-def _cells(folder: Path) -> list[tuple[str, str]]:
-    """Return the text and the style of every cell after the folder's name."""
-    if not (folder / RECORD).is_file():
-        return [("", "")] * 5 + [("not a run", "dim")]
+def _cells(folder: Path, faults: list[str]) -> list[tuple[str, str]]:
+    """Return the text and the style of every cell after the folder's name; why one is damaged goes to `faults`."""
     try:
+        if not is_file(folder / RECORD):
+            return [("", "")] * 5 + [("not a run", "dim")]
         run = read_run(folder)
-        state = run.state + (" (partly damaged)" if run.faults else "")
+        state = run.state + (", damaged" if run.faults else "")
         return [
-            (f"{begun(run):%Y-%m-%d %H:%M}", ""),
+            (begun(run), ""),
             (_result(run), "bold"),
             (f"{run.size:,}" if run.size is not None else "–", ""),
             (f"{run.steps:,}", ""),
             (duration(run.seconds), ""),
             (state, STATES.get(run.state, "")),
         ]
-    except (CajaxError, OSError, TypeError, ValueError, KeyError, AttributeError):
+    except CajaxError as error:
+        faults.append(f"{folder.name}: {error}")
         return [("", "")] * 5 + [("damaged", "red")]

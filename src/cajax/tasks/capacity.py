@@ -4,16 +4,19 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import NamedTuple, TypedDict, final
 
 import jax
 import numpy as np
 
-from ..base.errors import StoreError
+from ..base.disk import is_file
+from ..base.errors import Interrupted, StoreError
+from ..base.lock import claimed
+from ..base.schema import Count, Seconds, Share
+from ..jobs.contents import read_as
 from ..jobs.job import Say
-from ..jobs.learn import Interrupted
 from ..model.model import Model
-from ..train import fit, read_json, split_mean, write_json
+from ..train import fit, split_mean, write_json
 from .catalogue import task_of
 from .recall import Recall
 
@@ -46,12 +49,20 @@ class Trained(NamedTuple):
 class Point(NamedTuple):
     """How well a network of `cells` pyramidal cells recalls `patterns` from whole cues; `seconds` of training."""
 
-    cells: int
-    patterns: int
-    accuracy: float
-    bits: float
-    steps: int
-    seconds: float
+    cells: Count
+    patterns: Count
+    accuracy: Share
+    bits: Share
+    steps: Count
+    seconds: Seconds
+
+
+@final
+class Kept(TypedDict):
+    """What `capacity.json` holds."""
+
+    goal: Share
+    points: list[Point]
 
 
 def trained(task: Recall) -> Trained:
@@ -100,8 +111,8 @@ def capacity(
     """
     task = Recall().but(**BRIEF) if task is None else task
     path = None if folder is None else folder / "capacity.json"
-    kept = read_json(path)["points"] if path is not None and path.is_file() else []
-    found = {(point.cells, point.patterns): point for point in (Point(**entry) for entry in kept)}
+    kept: list[Point] = read_as(path, Kept)["points"] if path is not None and is_file(path) else []
+    found = {(point.cells, point.patterns): point for point in kept}
     chosen: list[Point] = []
     for size in sizes:
         for count in patterns:
@@ -125,7 +136,8 @@ def measured(folder: Path, say: Say) -> tuple[Point, ...]:
         raise StoreError(f"{folder} is a run of '{task.name}'; capacity is measured of 'recall'")
     say("capacity: networks of three sizes, each trained anew, a minute each")
     try:
-        return capacity(task.but(**BRIEF), folder=folder, say=say)
+        with claimed(folder):
+            return capacity(task.but(**BRIEF), folder=folder, say=say)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on with: cajax train recall --capacity --resume {folder}") from stop
 

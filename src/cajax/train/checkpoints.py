@@ -1,18 +1,25 @@
 """Checkpoints of a fit, kept with Orbax: parameters, optimizer state, step and history."""
 
+import json
 import logging
 import re
+import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, NotRequired, TypedDict, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.digest import data_hash
+from ..base.disk import read_json
 from ..base.errors import StoreError
+from ..base.schema import conformed
 from .history import History
 
 KEPT = 2
@@ -28,6 +35,15 @@ class State(NamedTuple):
 
 
 @final
+class About(TypedDict):
+    """What a checkpoint says of itself; `content` is the hash of its history and arrays."""
+
+    signature: dict[str, dict[str, str]]
+    history: dict[str, Any]
+    content: NotRequired[str]
+
+
+@final
 class Checkpoints:
     """The checkpoints in `run/checkpoints`, named by the number of steps made.
 
@@ -38,14 +54,17 @@ class Checkpoints:
     def __init__(self, run: str | Path) -> None:
         import orbax.checkpoint as ocp
 
-        logging.getLogger("absl").addFilter(_not_of_orbax)  # once: the same function is not added twice
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).addFilter(_not_of_orbax)  # once: the same function is not added twice
+        _quiet_loops()
         self._ocp = ocp
         self.folder = Path(run).absolute() / "checkpoints"
         self.seconds = 0.0  # that the last save held up the loop
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
-            self._manager = ocp.CheckpointManager(self.folder, options=options)
+            handlers = {"arrays": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+            self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"cannot keep checkpoints in {self.folder}: {error}; choose another run folder"
@@ -63,7 +82,9 @@ class Checkpoints:
         begin = time.perf_counter()
         # Copies: the loop gives the buffers of the state to the next step while Orbax still writes.
         arrays = {f"{i:05d}": np.array(_bits(leaf)) for i, leaf in enumerate(jax.tree.leaves(state))}
-        about = {"signature": _signature(state), "history": asdict(history)}
+        about = {
+            "signature": _signature(state), "history": asdict(history), "content": _content_of(asdict(history), arrays),
+        }  # fmt: skip
         save = self._ocp.args
         try:
             self._manager.save(
@@ -79,24 +100,53 @@ class Checkpoints:
 
         Raises `StoreError` when it belongs to another model, `Free` or optimizer, naming the difference.
         """
-        step, load = self.latest, self._ocp.args
+        step = self.latest
         if step is None:
             raise StoreError(f"there is no checkpoint in {self.folder}; start without resume=True")
+        where = f"checkpoint {step} in {self.folder}"
+        leaves, tree = jax.tree.flatten(state)
+        like = {f"{i:05d}": np.array(_bits(leaf)) for i, leaf in enumerate(leaves)}
         try:
-            about = self._manager.restore(step, args=load.Composite(about=load.JsonRestore()))["about"]
-            _compare(about["signature"], _signature(state), f"checkpoint {step} in {self.folder}")
-            leaves, tree = jax.tree.flatten(state)
-            like = {f"{i:05d}": np.array(_bits(leaf)) for i, leaf in enumerate(leaves)}
-            arrays = self._manager.restore(step, args=load.Composite(arrays=load.StandardRestore(like)))[
-                "arrays"
-            ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            about, history = self._about(step)
+            _compare(about["signature"], _signature(state), where)
+            arrays = self._arrays(step, like, about)
+        except _Damaged as error:
             raise StoreError(
-                f"checkpoint {step} in {self.folder} is damaged ({_line(error)}); "
-                "remove it to resume from the one before"
+                f"{where} is damaged ({_line(error)}); remove it to resume from the one before"
             ) from error
         restored = [_like(arrays[name], leaf) for name, leaf in zip(sorted(like), leaves, strict=True)]
-        return jax.tree.unflatten(tree, restored), History.from_json(about["history"])
+        return jax.tree.unflatten(tree, restored), history
+
+    def _about(self, step: int) -> tuple["About", History]:
+        """Return what a checkpoint says of itself."""
+        load, manager = self._ocp.args, self._manager
+        try:
+            for path in (self.folder / str(step)).rglob("*"):
+                if path.name in ("_METADATA", "_CHECKPOINT_METADATA", "metadata"):
+                    read_json(path)  # Orbax would recurse over it
+            found = _read(lambda: manager.restore(step, args=load.Composite(about=load.JsonRestore())))
+            about: About = conformed(found["about"], About, "about: ")
+            history = History.from_json(about["history"])
+        except StoreError as error:
+            raise _Damaged(str(error)) from error
+        if history.steps != step:
+            raise _Damaged(f"its history has {history.steps} steps")
+        return about, history
+
+    def _arrays(self, step: int, like: Mapping[str, np.ndarray], about: "About") -> dict[str, np.ndarray]:
+        """Return the arrays of a checkpoint, whose sizes are checked before memory is taken for them."""
+        load, manager = self._ocp.args, self._manager
+        sizes = _read(lambda: _sizes(manager.item_metadata(step)["arrays"].tree))
+        for name, x in like.items():
+            shape, pieces = sizes.get(name, (None, ()))
+            if shape != x.shape or any(n > max(m, 1) for n, m in zip(pieces, shape, strict=False)):
+                raise _Damaged(f"array {name} claims {shape} in pieces of {pieces}, not {x.shape}")
+        wanted = load.Composite(arrays=load.StandardRestore(like))
+        arrays = _read(lambda: manager.restore(step, args=wanted))["arrays"]
+        # Checkpoints of the first versions have no hash.
+        if about.get("content", known := _content_of(about["history"], arrays)) != known:
+            raise _Damaged("its content is not what was saved")
+        return arrays
 
     def close(self) -> None:
         """Wait until everything is on disk; raises `StoreError` when it cannot be written."""
@@ -116,7 +166,48 @@ class Checkpoints:
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:
     """Let pass what is not Orbax's: its faults come back as errors, and need no traceback of each of its threads."""
-    return "orbax" not in record.pathname
+    late = record.name == "asyncio" and "never retrieved" in record.getMessage()
+    return "orbax" not in record.pathname and not (late and "OCDBT" in record.getMessage())
+
+
+@final
+class _Damaged(Exception):
+    """A checkpoint that does not say what a checkpoint says."""
+
+
+def _read(call: Callable[[], Any]) -> Any:
+    """Return what Orbax returns, or raise `_Damaged`: for damaged bytes it has exceptions of many kinds."""
+    try:
+        return call()
+    except Exception as error:
+        raise _Damaged(_line(error)) from error
+
+
+def _sizes(tree: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return what every array claims: its shape, and that of the pieces in which it lies."""
+    found = {}
+    for name, entry in tree.items():
+        pieces = entry.storage and entry.storage.chunk_shape
+        found[name] = tuple(entry.shape), tuple(entry.shape if pieces is None else pieces)
+    return found
+
+
+def _quiet_loops() -> None:
+    """Leave out what threads of TensorStore say when a restore has failed and they come too late."""
+    shown = sys.unraisablehook
+    if not (isinstance(shown, partial) and shown.func is _unraisable):
+        sys.unraisablehook = partial(_unraisable, shown)
+
+
+def _unraisable(shown: Callable[[Any], Any], given: Any) -> None:
+    late = isinstance(given.exc_value, RuntimeError) and "Event loop is closed" in str(given.exc_value)
+    if not late or threading.current_thread() is threading.main_thread():
+        shown(given)
+
+
+def _content_of(history: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    text = json.dumps(history, sort_keys=True)
+    return data_hash(np.array(text), *(arrays[name] for name in sorted(arrays)))
 
 
 def _is_key(leaf: Any) -> bool:
@@ -146,9 +237,9 @@ def _form(leaf: Any) -> str:
     return f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
 
 
-def _compare(saved: dict[str, Any], present: dict[str, Mapping[str, str]], where: str) -> None:
+def _compare(saved: Mapping[str, Any], present: dict[str, Mapping[str, str]], where: str) -> None:
     for kind, now in present.items():
-        then = saved[kind]
+        then = saved.get(kind, {})
         for name in [*then, *(name for name in now if name not in then)]:
             if then.get(name) != now.get(name):
                 raise StoreError(

@@ -49,9 +49,10 @@ def fit(
     - `callback(Step)` is called after every step; training stops when it returns True.
     - `progress`: None shows a bar (on a terminal) or plain lines after two seconds, True at once, False nothing.
 
-    Ctrl-C finishes the step, saves it if there is a `run`, and returns what there is (`history.stopped`); a second
-    Ctrl-C raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model, `StoreError` for a
-    checkpoint of another fit or a folder of another run, `ParameterError` for arguments that make no sense.
+    Ctrl-C, or SIGTERM, finishes the step, saves it if there is a `run`, and returns what there is (`history.stopped`);
+    a second one raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model, `StoreError` for
+    a checkpoint of another fit, a folder of another run or one in use by another process, `ParameterError` for
+    arguments that make no sense.
     """
     _check_kinds(loss, model, free, optimizer)
     _check(steps, batches, save_every, resume, run)

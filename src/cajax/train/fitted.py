@@ -9,6 +9,8 @@ import jax
 
 from ..base.disk import read_json, write_json
 from ..base.errors import StoreError
+from ..base.lock import claimed
+from ..base.schema import conformed
 from ..model.files import load, save
 from ..model.model import Model
 from .free import Free, M
@@ -31,11 +33,22 @@ def recorded(
 ) -> tuple[M, History]:
     """Run `fitting` and leave in `folder` what a report needs: also of a fit that diverges or is interrupted.
 
-    Raises `StoreError` before anything is written where the folder is of another run, or has files of these names that
-    no fit has written.
+    Raises `StoreError` before anything is written where the folder is of another run, is in use by another process, or
+    has files of these names that no fit has written.
     """
-    _require_own(folder)
+    with claimed(folder):
+        _require_own(folder)
+        return _recorded(fitting, folder, model, free, steps, key)
 
+
+def _recorded(
+    fitting: Callable[..., tuple[M, History]],
+    folder: Path,
+    model: M,
+    free: Free,
+    steps: int,
+    key: jax.Array | None,
+) -> tuple[M, History]:
     start: list[Any] = [model]
 
     def begun(resumed: bool) -> None:
@@ -63,10 +76,11 @@ def recorded(
 def read_parameters(folder: Path) -> ParameterTable:
     """Return the table of parameters that a fit has left; `StoreError` where it is damaged."""
     path = folder / PARAMETERS
+    data = read_json(path)
     try:
-        return ParameterTable(tuple(Row(**row) for row in read_json(path)))
-    except TypeError as error:
-        raise StoreError(f"{path.name} is not a table of parameters ({error})") from error
+        return ParameterTable(conformed(data, tuple[Row, ...], f"{path.name}: "))
+    except StoreError as error:
+        raise StoreError(f"{path.name} is not a table of parameters ({error})") from None
 
 
 def _require_own(folder: Path) -> None:

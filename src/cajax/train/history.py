@@ -1,12 +1,18 @@
 """The history of a fit: one entry per step, as plain numbers."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
-from ..base.disk import plain, write_json
+from ..base.disk import parsed, plain, write_json
 from ..base.errors import StoreError
+from ..base.schema import Within, conformed
+
+MOST_STEPS = 10**7
+"""No training makes more steps."""
+Steps = Annotated[int, Within(0, MOST_STEPS)]
 
 
 @final
@@ -26,7 +32,7 @@ class History:
     seconds: list[float] = field(default_factory=list)
     aux: list[Any] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
-    stopped: str = ""
+    stopped: Literal["", "finished", "enough", "interrupted", "callback", "diverged", "running"] = ""
 
     @property
     def steps(self) -> int:
@@ -50,10 +56,23 @@ class History:
 
     @classmethod
     def from_json(cls, text: str | dict[str, Any]) -> Self:
-        """Return the history that `to_json` wrote; `StoreError` when the text is none."""
+        """Return the history that `to_json` wrote; `StoreError` names the key where the text is none."""
         try:
-            return cls(**(json.loads(text) if isinstance(text, str) else text))
-        except (TypeError, ValueError) as error:
+            data = parsed(text, "the text") if isinstance(text, str) else text
+            history = conformed(data, cls, "")
+            return history._checked()
+        except StoreError as error:
             raise StoreError(
                 f"this is not the history of a fit ({error}); give the text that to_json wrote"
-            ) from error
+            ) from None
+
+    def _checked(self) -> Self:
+        steps = len(self.losses)
+        if steps > MOST_STEPS:
+            raise StoreError(f"losses has {steps:,} entries, more than {MOST_STEPS:,}")
+        for name, values in (("grad_norms", self.grad_norms), ("seconds", self.seconds), ("aux", self.aux)):
+            if len(values) != steps and (name != "aux" or values):
+                raise StoreError(f"{name} has {len(values)} entries, losses has {steps}")
+        if not all(0.0 <= x < math.inf for x in self.seconds):
+            raise StoreError("seconds holds what is no time")
+        return self

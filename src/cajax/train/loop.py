@@ -240,22 +240,23 @@ def _settled(free: Free, model: M, state: State) -> M:
 
 @final
 class _Interrupt:
-    """Turns the first Ctrl-C into a wish to stop; the second one raises as usual."""
+    """Turns the first Ctrl-C, or SIGTERM, into a wish to stop; the second one raises `KeyboardInterrupt`."""
 
     def __init__(self) -> None:
         self.asked = False
-        self._previous: Any = signal.SIG_IGN
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.getsignal(signal.SIGINT)
-            if self._previous not in (signal.SIG_IGN, None):
-                signal.signal(signal.SIGINT, self._ask)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                previous = signal.getsignal(number)
+                if previous not in (signal.SIG_IGN, None):
+                    self._previous[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._previous not in (signal.SIG_IGN, None):
-            signal.signal(signal.SIGINT, self._previous)
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

@@ -7,12 +7,29 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict, final
 
-from ..base.disk import read_json, write_json
+from ..base.disk import is_file, read_json, reason, write_json
 from ..base.errors import StoreError
+from ..base.schema import Within, conformed, salvaged
 
 RECORD = "run.json"
+
+
+@final
+class Record(TypedDict, total=False):
+    """What `run.json` holds: what was run, on what, with what; `later` has the same of every time it went on."""
+
+    command: str | None
+    seed: Annotated[int, Within(0)] | None
+    data: str | None
+    versions: dict[str, str]
+    machine: dict[str, str | int | None]
+    kind: str
+    task: str
+    settings: dict[str, Any]
+    score: dict[str, Any]
+    later: list[dict[str, Any]]
 
 
 def new_run(root: str | Path = "runs", name: str = "run") -> Path:
@@ -20,7 +37,7 @@ def new_run(root: str | Path = "runs", name: str = "run") -> Path:
 
     Raises `StoreError` when the folder cannot be made.
     """
-    if name in ("", "..") or Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name or not name.isprintable():
         raise StoreError(
             f"'{name}' is not a name for a run folder; give one word without a path, and the path as root"
         )
@@ -28,7 +45,7 @@ def new_run(root: str | Path = "runs", name: str = "run") -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
         taken = [p.name.removeprefix(f"{name}-") for p in root.glob("*") if p.name.startswith(f"{name}-")]
-        number = max((int(n) for n in taken if n.isdecimal()), default=0) + 1
+        number = max((int(n) for n in taken if n.isascii() and n.isdecimal() and len(n) < 10), default=0) + 1
         while True:
             folder = root / f"{name}-{number:03d}"
             try:
@@ -36,9 +53,9 @@ def new_run(root: str | Path = "runs", name: str = "run") -> Path:
                 return folder
             except FileExistsError:  # another process took the number in the meantime
                 number += 1
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
-            f"cannot make a run folder in {root}: {error.strerror}; choose another root"
+            f"cannot make a run folder in {root}: {reason(error)}; choose another root"
         ) from error
 
 
@@ -66,26 +83,45 @@ def record(
         **more,
     }
     path = Path(run) / RECORD
-    if path.exists():
-        first = read_json(path)
-        first["later"] = [*first.get("later", []), entry]
-        entry = first
+    if is_file(path):
+        first = read_record(run)
+        entry = {**first, "later": [*(first.get("later") or []), entry]}
     return write_json(path, entry)
 
 
-def read_record(run: str | Path) -> dict[str, Any]:
-    """Return what `record` wrote into the folder `run`; `StoreError` for a folder that is not of a run."""
-    path = Path(run) / RECORD
-    if not path.is_file():
-        raise StoreError(
-            f"{run} is not a run folder (it has no {RECORD}); give one that 'cajax train' or cajax.fit made"
-        )
+def read_record(run: str | Path) -> Record:
+    """Return what `record` wrote into the folder `run`; `StoreError` for a folder that is not of a run.
+
+    It names the key that is not as it should be.
+    """
+    path = require_run(run)
+    try:
+        return conformed(read_json(path), Record, f"{path}: ")
+    except StoreError as error:
+        raise StoreError(f"{error}; {_OTHER}") from None
+
+
+def salvaged_record(run: str | Path, faults: list[str]) -> Record:
+    """Return what can be used of the record of a run; what is wrong with the rest is added to `faults`."""
+    path = require_run(run)
     entry = read_json(path)
     if not isinstance(entry, dict) or not isinstance(entry.get("settings", {}), dict):
+        raise StoreError(f"{path} is not the record of a run; {_OTHER}")
+    found: Any = salvaged(entry, Record, f"{RECORD}: ", faults)
+    return found
+
+
+_OTHER = "give a folder that 'cajax train' or cajax.fit made"
+
+
+def require_run(run: str | Path) -> Path:
+    """Return the path of the record of a run; `StoreError` for a folder that has none."""
+    path = Path(run) / RECORD
+    if not is_file(path):
         raise StoreError(
-            f"{path} is not the record of a run; give a folder that 'cajax train' or cajax.fit made"
+            f"{run} is not a run folder (it has no {RECORD}); {_OTHER.replace('a folder', 'one')}"
         )
-    return entry
+    return path
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ..base.errors import ParameterError
+from ..base.schema import Count
 from ..base.show import text_of
 from .bijections import Bijection
 
@@ -21,7 +22,7 @@ class Row:
 
     path: str
     unit: str
-    count: int
+    count: Count
     value: str
     bounds: str
     change: str | None = None

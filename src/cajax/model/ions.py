@@ -7,8 +7,8 @@ import numpy as np
 
 from ..base.errors import ParameterError
 from ..mech import reading
-from ..model.inserted import ChannelSites, IonSites
-from ..model.layout import Layout
+from .inserted import ChannelSites, IonSites
+from .layout import Layout
 
 
 def check_ions(

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
+from jax.core import Tracer
 
-from .base import units
+from .base.checks import reals, shown, word
 from .base.distributions import MEASURED, Distribution
 from .base.errors import ParameterError, RegionError, unknown
 from .lower.lower import lower
@@ -25,7 +26,7 @@ def _property(name: str, x: Any) -> Any:
     """Check one painted property and return it in its unit."""
     if isinstance(x, Distribution):
         return x.converted(lambda value: _value(name, value, many=True))
-    return _value(name, units.value(x, PROPERTIES[name].unit, name), many=False)
+    return _value(name, x, many=False)
 
 
 def _value(name: str, x: Any, many: bool) -> Any:
@@ -33,18 +34,10 @@ def _value(name: str, x: Any, many: bool) -> Any:
     prop = PROPERTIES[name]
     if many and prop.measured and isinstance(x, str) and x == MEASURED:
         return x
-    x = units.value(x, prop.unit, name)
-    try:
-        value = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be a number in {prop.unit}, not {x!r}") from None
+    value = reals(x, prop.unit, name, above=prop.lo)
     if value.ndim and not many:
         raise ParameterError(f"{name} was given an array of shape {value.shape}; write each('cv', values)")
-    if not np.isfinite(value).all():
-        raise ParameterError(f"{name} must be finite, not {x!r}")
-    if prop.lo is not None and (value <= prop.lo if prop.strict else value < prop.lo).any():
-        raise ParameterError(f"{name} = {value.min():g} {prop.unit} must be above {prop.lo:g}")
-    return x
+    return value if value.ndim or isinstance(x, Tracer) else float(value)
 
 
 @final
@@ -70,7 +63,7 @@ class Cell:
                 f"Cell needs a Morphology, not {type(self.morph).__name__}; use read_morphology(path) or a builder"
             )
         for name in _FIELDS:
-            if getattr(self, name) is not None:
+            if name != "temperature" or self.temperature is not None:
                 object.__setattr__(self, name, _property(name, getattr(self, name)))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -81,12 +74,13 @@ class Cell:
         """Name regions, to be used in `paint`, in clamps and in paths."""
         known = {**DEFAULT_LABELS, **self.labels}
         for name, value in regions.items():
+            word(name, "label")
             if isinstance(value, str):
                 if value not in known:
                     raise unknown("region", value, known)
             elif not isinstance(value, Region):
                 raise RegionError(
-                    f"label {name} = {value!r} is not a region; write for example tag('apical')"
+                    f"label {name} = {shown(value)} is not a region; write for example tag('apical')"
                 )
         return dataclasses.replace(self, labels=MappingProxyType({**self.labels, **regions}))
 
@@ -102,10 +96,11 @@ class Cell:
             raise unknown("region", label, known)
         paints = []
         for name, value in what.items():
+            word(name, "the name of what is painted")
             if name in PROPERTIES:
                 value = _property(name, value)
             elif not isinstance(value, Channel | Ion):
-                kind = value.__name__ + " (the class; call it)" if isinstance(value, type) else repr(value)
+                kind = value.__name__ + " (the class; call it)" if isinstance(value, type) else shown(value)
                 hint = (
                     unknown("property", name, PROPERTIES)
                     if np.isscalar(value)

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from .base.checks import count, flag, number
 from .base.errors import ParameterError, unknown
 from .cell import Cell
 from .lower.lower import lower
@@ -19,9 +20,12 @@ from .recipe.projections import Projection
 from .recipe.rules import Rule
 
 
-def all_to_all() -> Rule:
-    """Connect every presynaptic cell to every postsynaptic site."""
-    return Rule("all_to_all")
+def all_to_all(autapses: bool = False) -> Rule:
+    """Connect every presynaptic cell to every postsynaptic site.
+
+    Within one population a cell is left out of its own targets unless `autapses` is True.
+    """
+    return Rule("all_to_all", autapses=flag(autapses, "all_to_all autapses"))
 
 
 def one_to_one() -> Rule:
@@ -29,11 +33,14 @@ def one_to_one() -> Rule:
     return Rule("one_to_one")
 
 
-def bernoulli(p: float, seed: int = 0) -> Rule:
-    """Connect every pair with probability `p`, drawn from `seed`."""
-    if not 0.0 < p <= 1.0:
-        raise ParameterError(f"bernoulli(p={p}) needs a probability above 0 and at most 1")
-    return Rule("bernoulli", p=p, seed=seed)
+def bernoulli(p: float, seed: int = 0, autapses: bool = False) -> Rule:
+    """Connect every pair with probability `p`, drawn from `seed`.
+
+    Within one population a cell is left out of its own targets unless `autapses` is True.
+    """
+    p = number(p, "1", "bernoulli probability p", above=0.0, most=1.0)
+    seed = count(seed, "bernoulli seed", least=0)
+    return Rule("bernoulli", p=p, seed=seed, autapses=flag(autapses, "bernoulli autapses"))
 
 
 def edges(pairs: Any) -> Rule:

@@ -118,15 +118,52 @@ def test_a_solve_that_does_not_converge_is_not_a_number():
     np.testing.assert_array_equal(conjugate_gradients(lambda x: x, lambda r: r, jnp.zeros(3), 9), 0.0)
 
 
-def test_all_to_all_junctions_with_themselves_are_the_dense_solution():
-    """A cell's junction with itself carries nothing; a pair is joined twice."""
+def test_the_default_rule_joins_each_pair_of_a_population_once():
     n = 5
-    net = cx.Network().add("c", passive(), n).connect("c", "c", GapJunction(), weight=1e-3)
+    weight = 1e-3 * (1.0 + np.arange(10.0))
+    net = cx.Network().add("c", passive(), n).connect("c", "c", GapJunction(), weight=weight)
     model = net.discretize(cx.PerBranch(1))
     clamp = cx.IClamp("c", 0.0, 1e3, 0.02 * jnp.arange(1.0 * n))
     v = cx.simulate(model, 10.0, DT, [clamp])["c"]
-    junctions = [(i, j, 1e-3) for i in range(n) for j in range(n) if i != j]
+    junctions = [(i, j, w) for i, j, w in zip(*np.triu_indices(n, 1), weight, strict=True)]
     np.testing.assert_allclose(v, dense(model, junctions, 0.02 * np.arange(n), 100, 0.5), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rule", [None, cx.bernoulli(1.0), cx.edges([[0, 1]]), cx.edges([[1, 0]])])
+def test_two_cells_of_a_population_settle_where_one_junction_says(rule):
+    """The steady state of two leaks joined by 1 nS, one of them driven by 20 pA."""
+    cell = cx.Cell(cx.cylinder(20.0, 10.0), v0=-70.0).paint("all", leak=Leak(g=1e-4, e=-70.0))
+    net = cx.Network().add("a", cell, 2).connect("a", "a", GapJunction(), rule, weight=1e-3)
+    clamp = cx.IClamp("a", 0.0, 400.0, np.array([0.02, 0.0]))
+    v = cx.simulate(net.discretize(cx.PerBranch(1)), 400.0, 0.1, [clamp])["a"][-1]
+    g = 1e-4 * np.pi * 400 * 1e-2
+    truth = -70.0 + np.linalg.solve([[g + 1e-3, -1e-3], [-1e-3, g + 1e-3]], [0.02, 0.0])
+    np.testing.assert_allclose(v, truth, atol=1e-9)
+
+
+def test_junctions_between_unlike_places_of_a_population_are_all_different():
+    """From the soma of i to the dendrite of j is another junction than from the soma of j to the dendrite of i."""
+    net = cx.Network().add("a", cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak()), 3)
+    model = net.connect("a", "a", GapJunction(), at="apical").discretize(cx.PerBranch(1))
+    assert len(model.structure.gaps[0].wires.edges) == 6
+    model = net.connect("a", "a", GapJunction(), cx.all_to_all(autapses=True), at="apical")
+    assert len(model.discretize(cx.PerBranch(1)).structure.gaps[0].wires.edges) == 9
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (cx.edges([[0, 1], [1, 0]]), "cells 0 and 1 in both directions"),
+        (cx.edges([[1, 1]]), "cell 1 to itself"),
+        (cx.one_to_one(), "cell 0 to itself"),
+        (cx.all_to_all(autapses=True), "cell 0 to itself"),
+    ],
+)
+def test_a_junction_twice_or_with_itself_is_refused(rule, says):
+    net = cx.Network().add("c", passive(), 3).connect("c", "c", GapJunction(), rule)
+    raises(lambda: net.discretize(cx.PerBranch(1)), says, "once", kind=ParameterError)
+    whole = cx.Network().add("c", passive(), 3).connect("c", "c", GapJunction(), at=cx.every_cv())
+    raises(lambda: whole.discretize(cx.PerBranch(2)), "edges()", kind=ParameterError)
 
 
 @cache

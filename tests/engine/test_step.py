@@ -89,7 +89,8 @@ def test_a_clamped_run_is_of_second_order():
 
 
 def test_a_synapse_pulls_towards_its_reversal():
-    net = cx.Network().add("a", passive(), 1).connect("a", "a", Graded(e=-90.0, threshold=-90.0), weight=1.0)
+    synapse, itself = Graded(e=-90.0, threshold=-90.0), cx.all_to_all(autapses=True)
+    net = cx.Network().add("a", passive(), 1).connect("a", "a", synapse, itself, weight=1.0)
     sol = cx.simulate(net.discretize(cx.PerBranch(1)), 200.0, 1.0, method=cx.BackwardEuler())
     assert -90.0 < float(sol["a"][-1, 0]) < -85.0
 

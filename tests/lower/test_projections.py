@@ -283,3 +283,43 @@ def test_equal_recipes_share_a_structure():
     assert busy().structure == busy().structure and hash(busy().structure) == hash(busy().structure)
     other = cells().connect("s", "b", ExpSyn(), surrogate=FastSigmoid(2.0)).discretize(cx.PerBranch(1))
     assert other.structure != cells().connect("s", "b", ExpSyn()).discretize(cx.PerBranch(1)).structure
+
+
+@pytest.mark.parametrize("synapse", [Graded(e=0.0), ExpSyn(), NMDA()])
+def test_within_a_population_the_diagonal_of_the_weights_is_not_used(synapse):
+    """The same as the edges off the diagonal; weights and recordings by edge keep the shape [pre, post]."""
+    cell = cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak())
+    net = (
+        cx.Network()
+        .add("s", cx.SpikeSource(), 3)
+        .add("a", cell, 3)
+        .connect("s", "a", ExpSyn(), cx.one_to_one())
+    )
+    w = 1e-3 * (1.0 + np.arange(9.0).reshape(3, 3))
+    pairs = np.argwhere(~np.eye(3, dtype=bool))
+    options = {"at": "apical", "name": "own"}
+    runs = []
+    for rule, weight in ((None, w), (cx.edges(pairs), w[tuple(pairs.T)]), (cx.all_to_all(autapses=True), w)):
+        model = net.connect("a", "a", synapse, rule, weight=weight, **options).discretize(cx.PerBranch(1))
+        inputs = [cx.IClamp("a", 0.0, 9.0, np.array([9.0, 7.0, 5.0]))]
+        runs.append((model, cx.simulate(model, 9.0, 0.1, inputs, {"v": ("a", cx.every_cv())})["v"]))
+    (model, v), (_, by_edges), (_, with_autapses) = runs
+    assert model.params["a->a.own.weight"].shape == (3, 3)
+    np.testing.assert_allclose(v, by_edges, atol=1e-9)
+    assert np.abs(v - with_autapses).max() > 1e-3
+
+
+def test_plastic_weights_within_a_population_have_zeros_on_the_diagonal():
+    cell = cx.Cell(cx.cylinder(20.0, 10.0)).paint("all", leak=Leak())
+    net = cx.Network().add("a", cell, 3).connect("a", "a", ExpSyn(), weight=1e-3, plasticity=STDP())
+    sol = cx.simulate(net.discretize(cx.PerBranch(1)), 0.1, record={"w": "a->a.expsyn.w"})
+    np.testing.assert_allclose(sol["w"][-1], 1e-3 * (1.0 - np.eye(3)))
+
+
+def test_one_cell_has_nobody_to_connect_to():
+    net = (
+        cx.Network()
+        .add("a", cx.Cell(cx.cylinder(20.0, 10.0)).paint("all", leak=Leak()))
+        .connect("a", "a", Graded())
+    )
+    raises(lambda: net.discretize(cx.PerBranch(1)), "joins nobody", "autapses=True", kind=ParameterError)

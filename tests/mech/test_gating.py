@@ -119,5 +119,5 @@ def test_q10_is_one_at_its_temperature_and_multiplies_every_ten_degrees():
     assert q10(30.0) == pytest.approx(2.5)
     assert q10(15.0) * q10(25.0) == pytest.approx(1.0)
     assert jax.grad(q10)(20.0) == pytest.approx(np.log(2.5) / 10)
-    with pytest.raises(ParameterError, match="Q10 factor 0 is not positive"):
+    with pytest.raises(ParameterError, match="Q10 factor = 0 must be positive"):
         Q10(0.0, at=20.0)

@@ -435,7 +435,7 @@ def rates() -> Case:
     net = net.connect("a", "b", Rate(), weight=weight).connect(
         "b", "a", Rate(drive=-20.0, tau=3.0), weight=4e-3
     )
-    net = net.connect("a", "a", Rate(threshold=-55.0), cx.bernoulli(0.5, seed=3), weight=2e-3)
+    net = net.connect("a", "a", Rate(threshold=-55.0), cx.bernoulli(0.5, seed=3, autapses=True), weight=2e-3)
     run = {
         "t1": 20.0, "dt": 0.1, "method": cx.BackwardEuler(),
         "inputs": [step("a", np.array([0.05, 0.02, 0.0, 0.1]), dur=10.0)],

@@ -54,3 +54,18 @@ def test_wrong_sizes():
 def test_properties_have_units():
     assert set(PROPERTIES) == {"cm", "ra", "v0", "temperature", "radius", "length"}
     assert Rule("all_to_all") == cx.all_to_all()
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+@pytest.mark.parametrize("autapses", [False, True])
+def test_within_a_population(autapses, mutual):
+    pairs = cx.bernoulli(1.0, autapses=autapses).pairs(3, 3, within=True, mutual=mutual)
+    wanted = [(i, j) for i in range(3) for j in range(3) if (autapses or i != j) and (i <= j or not mutual)]
+    assert pairs.tolist() == [list(pair) for pair in wanted]
+    every = cx.all_to_all(autapses).pairs(3, 3, within=True, mutual=mutual)
+    assert every is None if autapses and not mutual else every.tolist() == pairs.tolist()
+
+
+def test_leaving_out_autapses_draws_the_other_pairs_alike():
+    inside, apart = (cx.bernoulli(0.4, 7).pairs(9, 9, within=within) for within in (True, False))
+    assert inside.tolist() == [[i, j] for i, j in apart.tolist() if i != j]

@@ -52,7 +52,10 @@ class Tiny(Task):
             weight=np.full((2, 2), 2e-2),
             name="see",
         )
-        net = net.connect("cells", "cells", Graded(e=0.0, k=0.1), weight=np.full((2, 2), 1e-4), name="keep")
+        itself = cx.all_to_all(autapses=True)
+        net = net.connect(
+            "cells", "cells", Graded(e=0.0, k=0.1), itself, weight=np.full((2, 2), 1e-4), name="keep"
+        )
         return net.discretize(cx.PerBranch(1))
 
     @property

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cajax.base.errors import ParameterError
+from cajax.base.errors import CajaxError, ParameterError
 from cajax.train import features
 from cajax.train.features import FLOOR
 
@@ -43,7 +43,28 @@ def test_gradient_is_the_central_difference():
     assert slope == pytest.approx(float(up - down) / 2e-6, rel=1e-6)
 
 
-@pytest.mark.parametrize("windows", [0, -1, 4])
+@pytest.mark.parametrize("windows", [0, -1, 4, True, 2.0, None, "4"])
 def test_more_windows_than_samples_are_refused(windows):
-    with pytest.raises(ParameterError, match="3 samples along axis -1"):
+    says = "3 samples along axis -1" if windows == 4 else "windows"
+    with pytest.raises(ParameterError, match=says):
         features(jnp.zeros((5, 3)), windows)
+
+
+def test_time_that_is_not_last_must_be_named():
+    """A recording [time, site] of 20 sites has enough samples along either axis: averaged over cells it looks right."""
+    v = jnp.asarray(np.random.default_rng(3).normal(size=(801, 20)))
+    for wrong in (v, v[:20], v.reshape(89, 9, 20)):
+        with pytest.raises(ParameterError, match="axis=0 or axis=-1"):
+            features(wrong)
+    np.testing.assert_array_equal(features(v, axis=0), features(v.T))
+    assert features(v, axis=-1).shape == (801, 20)
+    for axis in (2, -3, 0.0, "time", True):
+        with pytest.raises(ParameterError, match="axis"):
+            features(v, axis=axis)
+
+
+def test_what_is_no_trace_is_refused():
+    for wrong in (None, "v", [1j] * 20, jnp.float64(3.0), [[1.0], [1.0, 2.0]]):
+        with pytest.raises(CajaxError, match="features"):
+            features(wrong)
+    np.testing.assert_allclose(features([1, 2, 3, 4], 2)[:2], [1.5, 3.5])

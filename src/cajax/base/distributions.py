@@ -10,6 +10,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 
+from .checks import numeric
 from .errors import ParameterError, unknown
 from .objects import optional
 
@@ -81,8 +82,8 @@ class Each(Distribution):
     x: Any
 
     def __post_init__(self) -> None:
-        if self.scope not in (*SCOPES, EDGE):
-            raise unknown("scope", str(self.scope), (*SCOPES, EDGE), f"each({self.scope!r}, ...)")
+        if not isinstance(self.scope, str) or self.scope not in (*SCOPES, EDGE):
+            raise unknown("scope", self.scope, (*SCOPES, EDGE), "each(place, …)")
         if isinstance(self.x, Distribution):
             raise ParameterError(
                 f"each('{self.scope}', ...) cannot hold another each or along; give it a plain value"
@@ -115,6 +116,9 @@ class Along(Distribution):
                 f"along(measure, fn): fn is a {type(self.fn).__name__}, not a function; "
                 "write for example along(path_distance(), lambda x, slope: 0.01 + slope * x, slope=1e-5)"
             )
+        for name, x in self.coefficients.items():
+            if not isinstance(x, str):  # text is converted where the path is known
+                numeric(x, f"along: the coefficient {name}")
         object.__setattr__(self, "coefficients", dict(self.coefficients))
 
     def over(self, ground: Ground) -> Laid:

@@ -2,10 +2,14 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CajaxError(Exception):
-    """Base of all errors that Cajax raises on purpose."""
+    """Base of all errors that Cajax raises on purpose; the text is one line, whatever names it holds."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(" ".join(str(text).split()))
 
 
 class CajaxWarning(UserWarning):
@@ -28,8 +32,8 @@ class ParameterError(CajaxError):
     """A parameter value outside its range or of the wrong shape."""
 
 
-class UnitError(CajaxError):
-    """A unit that is unknown or does not fit the quantity."""
+class UnitError(ParameterError):
+    """A parameter given in a unit that is unknown or does not fit the quantity."""
 
 
 class ProtocolError(CajaxError):
@@ -48,9 +52,13 @@ class Interrupted(CajaxError):
     """A training that the user stopped; its folder holds everything needed to go on."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownNameError:
+def unknown(kind: str, name: Any, known: Iterable[str], where: str = "") -> UnknownNameError:
     """Build the error for a name that matches nothing, with the nearest candidates."""
     known = sorted(set(known))
+    if not isinstance(name, str):
+        return UnknownNameError(
+            f"a {kind} is named by text such as '{next(iter(known), 'name')}', not {name!r:.60}"
+        )
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:8]
     place = f" in {where}" if where else ""
     hint = f"; did you mean {', '.join(repr(n) for n in near)}?" if near else "; there are none"

@@ -65,7 +65,7 @@ TABLE: dict[str, str] = {
 
 
 def _atom(text: str, whole: str) -> tuple[float, tuple[int, ...]]:
-    match = re.fullmatch(r"(\D+|1)(-?\d+)?", text)
+    match = re.fullmatch(r"([^0-9]+|1)(-?[0-9])?", text)
     if not match:
         raise UnitError(f"unknown unit '{whole}'; units are written like {', '.join(TABLE.values())}")
     symbol, power = match[1], int(match[2] or 1)
@@ -84,6 +84,8 @@ def parse(unit: str) -> tuple[float, tuple[int, ...]]:
 
     Raises `UnitError` for a unit that does not exist.
     """
+    if not isinstance(unit, str) or len(unit) > 60:
+        raise UnitError(f"a unit is text such as {', '.join(TABLE.values())}, not {unit!r:.60}")
     text = unit.strip()
     for old, new in _SPELLING.items():
         text = text.replace(old, new)
@@ -113,9 +115,9 @@ def value(x: Any, unit: str, name: str) -> Any:
     """
     if not isinstance(x, str):
         return x
-    match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*)?", x)
+    match = re.fullmatch(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(\S.*)?", x)
     if not match:
-        raise UnitError(f"{name} = '{x}' is not a number with a unit; write for example '1 {unit}'")
+        raise UnitError(f"{name} = '{x:.60}' is not a number with a unit; write for example '1 {unit}'")
     number, given = float(match[1]), (match[2] or unit).strip()
     try:
         return number * factor(given, unit)

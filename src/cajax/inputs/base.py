@@ -9,28 +9,28 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ..base import units
+from ..base.checks import floats, shown, text
 from ..base.errors import ParameterError, ProtocolError
 from ..base.kinks import ramp
 from ..base.objects import optional
 from ..base.types import Array, Float
+from ..morph import Location, Region
 
 
-def number(x: Any, unit: str, name: str) -> Any:
-    """Convert text with a unit, and refuse what is not finite; traced values pass."""
-    x = units.value(x, unit, name)
-    if isinstance(x, Tracer):
-        return x
-    try:
-        value = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be a number in {unit}, not {x!r}") from None
-    if not np.isfinite(value).all():
-        raise ParameterError(f"{name} must be finite, not {x!r}")
-    # Always a strong floating type: a weak one, or a whole number, would compile the run anew.
-    return jnp.asarray(
-        x, dtype=x.dtype if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating) else float
-    )
+def as_place(at: Any, kind: str) -> Any:
+    """Return a place: text, a region, a location, or a pair (population, one of these); else `ProtocolError`."""
+    where = at[1] if isinstance(at, tuple) and len(at) == 2 and isinstance(at[0], str) else at
+    if not isinstance(where, str | Region | Location):
+        raise ProtocolError(
+            f"{kind} at {shown(at)} is no place; write text such as 'soma', a region or a location, in a network"
+            " 'population' or ('population', location)"
+        )
+    return at
+
+
+def as_name(at: Any, kind: str) -> str:
+    """Return the name of a population or projection; else `ProtocolError`."""
+    return text(at, f"{kind} at", kind=ProtocolError)
 
 
 def concrete(x: Any) -> np.ndarray | None:
@@ -105,15 +105,21 @@ def sample(values: Array, every: Array, t: Array) -> Array:
     return here + (ramp(x - i + 1) - 1.0) * (here - before) + ramp(x - i) * (after - here)
 
 
-def check_waveform(kind: str, values: Any, dt: Any) -> None:
-    """Raise `ParameterError` for a waveform without samples or with a sampling step that is not positive."""
-    if np.ndim(values) == 0 or np.shape(values)[0] == 0:
+def sampling(kind: str, values: Any, dt: Any) -> Float[Array, ""]:
+    """Return the sampling step `dt` (ms) of a waveform; `ParameterError` for no samples or a step of another kind."""
+    if np.ndim(values) == 0 or 0 in np.shape(values):
         raise ParameterError(
             f"{kind} needs at least one sample along its first axis; its shape is {np.shape(values)}"
         )
-    step = concrete(dt)
-    if step is not None and (step <= 0).any():
-        raise ParameterError(f"{kind} dt = {step} ms must be positive")
+    return scalar(dt, "ms", f"{kind} dt", above=0.0)
+
+
+def scalar(x: Any, unit: str, name: str, **bounds: Any) -> Float[Array, ""]:
+    """Return what `floats` does, if it is one number; else `ParameterError`."""
+    value = floats(x, unit, name, **bounds)
+    if value.ndim:
+        raise ParameterError(f"{name} must be one number, not {shown(value)}")
+    return value
 
 
 def check_reaches(kind: str, at: Any, values: Any, dt: Any, start: float) -> None:
@@ -137,8 +143,9 @@ def check_fits(kind: str, at: Any, value: Any, shape: tuple[int, ...]) -> None:
 
 def as_key(key: Any, kind: str) -> Any:
     """Return a typed JAX key; raises `ParameterError` for anything else."""
-    if not (
-        isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape == (2,))
-    ):
-        raise ParameterError(f"{kind} needs a key such as jax.random.key(0), not {key!r}")
-    return key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+    if isinstance(key, jax.Array):
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+            return key
+        if key.dtype == jnp.uint32 and key.shape == (2,):
+            return jax.random.wrap_key_data(key)
+    raise ParameterError(f"{kind} needs a key such as jax.random.key(0), not {shown(key)}")

@@ -6,10 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.checks import floats
 from ..base.errors import ParameterError, ProtocolError
 from ..base.kinks import ramp
 from ..base.types import Array, Float
-from .base import Electrode, check_fits, check_reaches, check_waveform, concrete, number, sample
+from .base import Electrode, as_place, check_fits, check_reaches, concrete, sample, sampling, scalar
 
 
 @final
@@ -26,13 +27,10 @@ class IClamp(Electrode):
     amp: Float[Array, "..."]
 
     def __init__(self, at: Any, delay: Any, dur: Any, amp: Any):
-        self.at = at
-        self.delay = number(delay, "ms", "IClamp delay")
-        self.dur = number(dur, "ms", "IClamp dur")
-        self.amp = number(amp, "nA", "IClamp amp")
-        known = concrete(self.dur)
-        if known is not None and (known < 0).any():
-            raise ParameterError(f"IClamp dur = {dur} ms is negative; give a length of time")
+        self.at = as_place(at, "IClamp")
+        self.delay = floats(delay, "ms", "IClamp delay")
+        self.dur = floats(dur, "ms", "IClamp dur", least=0.0)
+        self.amp = floats(amp, "nA", "IClamp amp")
 
     def drive(self, t: Float[Array, ""], dt: Float[Array, ""], memory: Any) -> tuple[Any, Any, Any]:
         on = ramp((self.delay + self.dur - t) / dt) - ramp((self.delay - t) / dt)
@@ -59,10 +57,9 @@ class Current(Electrode):
     dt: Float[Array, ""]
 
     def __init__(self, at: Any, values: Any, dt: Any):
-        self.at = at
-        self.values = number(values, "nA", "Current values")
-        self.dt = number(dt, "ms", "Current dt")
-        check_waveform("Current", self.values, self.dt)
+        self.at = as_place(at, "Current")
+        self.values = floats(values, "nA", "Current values")
+        self.dt = sampling("Current", self.values, dt)
 
     def check(self, start: float, end: float) -> None:
         check_reaches("Current", self.at, self.values, self.dt, start)
@@ -84,16 +81,11 @@ class VClamp(Electrode):
     rs: Float[Array, ""]
 
     def __init__(self, at: Any, v: Any, dt: Any = None, rs: Any = 1e-3):
-        self.at = at
-        self.v = number(v, "mV", "VClamp v")
-        self.dt = None if dt is None else number(dt, "ms", "VClamp dt")
-        self.rs = number(rs, "Mohm", "VClamp rs")
-        resistance = concrete(self.rs)
-        if resistance is not None and (resistance <= 0).any():
-            raise ParameterError(f"VClamp rs = {rs} Mohm must be positive")
-        if self.dt is not None:
-            check_waveform("VClamp", self.v, self.dt)
-        elif np.ndim(self.v) > 1:
+        self.at = as_place(at, "VClamp")
+        self.v = floats(v, "mV", "VClamp v")
+        self.rs = scalar(rs, "Mohm", "VClamp rs", above=0.0)
+        self.dt = None if dt is None else sampling("VClamp", self.v, dt)
+        if dt is None and np.ndim(self.v) > 1:
             raise ParameterError(f"VClamp v has shape {np.shape(self.v)}; give dt=… (ms) for a waveform")
 
     def check(self, start: float, end: float) -> None:
@@ -119,11 +111,10 @@ class Conductance(Electrode):
     e: Float[Array, "..."]
 
     def __init__(self, at: Any, values: Any, dt: Any, e: Any = 0.0):
-        self.at = at
-        self.values = number(values, "uS", "Conductance values")
-        self.dt = number(dt, "ms", "Conductance dt")
-        self.e = number(e, "mV", "Conductance e")
-        check_waveform("Conductance", self.values, self.dt)
+        self.at = as_place(at, "Conductance")
+        self.values = floats(values, "uS", "Conductance values")
+        self.dt = sampling("Conductance", self.values, dt)
+        self.e = floats(e, "mV", "Conductance e")
         known = concrete(self.values)
         if known is not None and (known < 0).any():
             raise ParameterError(
@@ -152,15 +143,11 @@ class TwoElectrode(Electrode):
     rs: Float[Array, ""]
 
     def __init__(self, at: Any, v: Any, gain: Any = 2000.0, tau: Any = 0.01, rs: Any = 1.0):
-        self.at = at
-        self.v = number(v, "mV", "TwoElectrode v")
-        self.gain = number(gain, "1", "TwoElectrode gain")
-        self.tau = number(tau, "ms", "TwoElectrode tau")
-        self.rs = number(rs, "Mohm", "TwoElectrode rs")
-        for name in ("gain", "tau", "rs"):
-            known = concrete(getattr(self, name))
-            if known is not None and (known <= 0).any():
-                raise ParameterError(f"TwoElectrode {name} = {known} must be positive")
+        self.at = as_place(at, "TwoElectrode")
+        self.v = floats(v, "mV", "TwoElectrode v")
+        self.gain = scalar(gain, "1", "TwoElectrode gain", above=0.0)
+        self.tau = scalar(tau, "ms", "TwoElectrode tau", above=0.0)
+        self.rs = scalar(rs, "Mohm", "TwoElectrode rs", above=0.0)
 
     def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
         # The amplifier begins in the state that drives no current into a membrane at the command.

@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..base.errors import ParameterError
+from ..base.checks import floats
 from ..base.types import Array, Float
-from .base import Electrode, as_key, check_fits, concrete, number
+from .base import Electrode, as_key, as_place, check_fits, scalar
 
 
 @final
@@ -29,14 +29,11 @@ class Noise(Electrode):
 
     def __init__(self, at: Any, mean: Any, std: Any, tau: Any, key: Any, e: Any = None):
         unit = "nA" if e is None else "uS"
-        self.at = at
-        self.mean, self.std = number(mean, unit, "Noise mean"), number(std, unit, "Noise std")
-        self.tau = number(tau, "ms", "Noise tau")
-        self.e = None if e is None else number(e, "mV", "Noise e")
+        self.at = as_place(at, "Noise")
+        self.mean, self.std = floats(mean, unit, "Noise mean"), floats(std, unit, "Noise std", least=0.0)
+        self.tau = scalar(tau, "ms", "Noise tau", above=0.0)
+        self.e = None if e is None else scalar(e, "mV", "Noise e")
         self.key = as_key(key, "Noise")
-        known = concrete(self.tau)
-        if known is not None and (known <= 0).any():
-            raise ParameterError(f"Noise tau = {known} ms must be positive")
 
     def start(self, shape: tuple[int, ...], dtype: Any) -> Any:
         for value in (self.mean, self.std):

@@ -4,8 +4,10 @@ from typing import Any, final
 
 import equinox as eqx
 
+from ..base.checks import floats
+from ..base.errors import ParameterError
 from ..base.types import Array, Float
-from .base import Teacher, check_reaches, check_waveform, number, sample
+from .base import Teacher, as_name, check_reaches, sample, sampling
 
 
 @final
@@ -17,9 +19,11 @@ class Reward(Teacher):
     dt: Float[Array, ""]
 
     def __init__(self, at: Any, values: Any, dt: Any):
-        self.at = at
-        self.values, self.dt = number(values, "1", "Reward values"), number(dt, "ms", "Reward dt")
-        check_waveform("Reward", self.values, self.dt)
+        self.at = as_name(at, "Reward")
+        self.values = floats(values, "1", "Reward values")
+        self.dt = sampling("Reward", self.values, dt)
+        if self.values.ndim > 1:
+            raise ParameterError(f"Reward values have shape {self.values.shape}; give [sample]")
 
     def check(self, start: float, end: float) -> None:
         check_reaches("Reward", self.at, self.values, self.dt, start)

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.checks import array_of, floats, is_real, shown
 from ..base.errors import ParameterError, ProtocolError
 from ..base.types import Array, Float
-from .base import Trigger, as_key, check_reaches, check_waveform, concrete, number, sample
+from .base import Trigger, as_key, as_name, check_reaches, concrete, sample, sampling
 
 
 @final
@@ -24,20 +25,12 @@ class Spikes(Trigger):
     times: Float[Array, "..."]
 
     def __init__(self, at: Any, times: Any):
-        self.at = at
-        if isinstance(times, list | tuple) and any(np.ndim(row) for row in times):
-            longest = max(len(row) for row in times)
-            times = [list(row) + [np.inf] * (longest - len(row)) for row in times]
-        if isinstance(times, jax.Array):
-            self.times = jnp.atleast_1d(times)
-        else:
-            try:
-                rows = np.atleast_1d(np.asarray(times, float))
-            except (TypeError, ValueError):
-                raise ParameterError(f"Spikes times must be numbers in ms, not {times!r}") from None
-            if np.isnan(rows).any():
-                raise ParameterError("Spikes times hold NaN; fill short rows up with infinity")
-            self.times = jnp.asarray(rows, dtype=float)
+        self.at = as_name(at, "Spikes")
+        if isinstance(times, list | tuple) and any(isinstance(row, _ROWS) and np.ndim(row) for row in times):
+            times = _filled_up(times)
+        self.times = jnp.atleast_1d(times) if isinstance(times, jax.Array) else jnp.atleast_1d(_times(times))
+        if not is_real(self.times.dtype):
+            raise ParameterError(f"Spikes times must be numbers in ms, not {shown(times)}")
         if self.times.ndim > 2:
             raise ParameterError(f"Spikes times have shape {self.times.shape}; give [spike] or [cell, spike]")
 
@@ -66,6 +59,27 @@ class Spikes(Trigger):
         )
 
 
+_ROWS = list | tuple | np.ndarray | jax.Array
+
+
+def _filled_up(rows: Any) -> list[list[Any]]:
+    """Return rows of different lengths filled up with infinity; `ParameterError` where something else is among them."""
+    if not all(isinstance(row, _ROWS) and np.ndim(row) == 1 for row in rows):
+        raise ParameterError("Spikes times must be numbers in ms, or a row of them for every cell")
+    longest = max(len(row) for row in rows)
+    return [[*row, *[np.inf] * (longest - len(row))] for row in rows]
+
+
+def _times(times: Any) -> Array:
+    """Return spike times, of which some may be infinite: these spikes never happen."""
+    value = array_of(times)
+    if value is None or not is_real(value.dtype):
+        raise ParameterError(f"Spikes times must be numbers in ms, not {shown(times)}")
+    if np.isnan(value).any():
+        raise ParameterError("Spikes times hold NaN; fill short rows up with infinity")
+    return jnp.asarray(value, dtype=float)
+
+
 @final
 class Poisson(Trigger):
     """Poisson spike trains of `rate` Hz (one number, one per cell, or with `dt` a waveform [sample] or [sample, cell]).
@@ -79,15 +93,10 @@ class Poisson(Trigger):
     dt: Float[Array, ""] | None
 
     def __init__(self, at: Any, rate: Any, key: Any, dt: Any = None):
-        self.at = at
-        self.rate = number(rate, "Hz", "Poisson rate")
+        self.at = as_name(at, "Poisson")
+        self.rate = floats(rate, "Hz", "Poisson rate", least=0.0)
         self.key = as_key(key, "Poisson")
-        self.dt = None if dt is None else number(dt, "ms", "Poisson dt")
-        known = concrete(self.rate)
-        if known is not None and (known < 0).any():
-            raise ParameterError(f"Poisson rate = {known.min():g} Hz is negative")
-        if self.dt is not None:
-            check_waveform("Poisson", self.rate, self.dt)
+        self.dt = None if dt is None else sampling("Poisson", self.rate, dt)
 
     def check(self, start: float, end: float) -> None:
         if self.dt is not None:

@@ -128,7 +128,7 @@ def _property(
     if not paints:
         return []
     covered, visible = coverage(ground, paints)
-    spec, found = ParamSpec(name, None, prop.unit, prop.lo, None), []
+    spec, found = ParamSpec(name, None, prop.unit, prop.least, None), []
     for paint, where in visible:
         at, entries = ground.only(covered[where]), ground.start + covered[where]
         value = paint.value

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..base import units
+from ..base.checks import reals
 from ..base.distributions import Distribution, Laid
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
@@ -25,8 +25,8 @@ class Parameters:
         self.specs: dict[str, ParamSpec] = {}
 
     def add(self, path: str, value: Any, spec: ParamSpec) -> None:
-        """Register one parameter."""
-        self.params[path] = jnp.asarray(value, dtype=float)
+        """Register one parameter; raises `ParameterError` for what is no finite number."""
+        self.params[path] = jnp.asarray(reals(value, spec.unit, f"parameter '{path}'"), dtype=float)
         self.specs[path] = spec
 
     def painted(
@@ -53,13 +53,13 @@ class Parameters:
         owners, path = ground.owners, address.path
         if laid.fn is not None:
             coefficients = _coefficients(path, laid)
-            _check_function(path, laid, coefficients, ground)
+            _check_function(path, laid, coefficients, ground, spec, owner)
             for name, number in coefficients.items():
                 self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
             return Painted(address, ALONG, where, owners, laid.measure, laid.fn, tuple(coefficients))
         if laid.scope not in owners:
             raise unknown("scope", laid.scope, owners, f"parameter '{path}'")
-        values = np.asarray(units.value(laid.values, spec.unit, f"{owner}.{spec.name}"))
+        values = np.asarray(reals(laid.values, spec.unit, f"{owner}.{spec.name}"))
         check_value(owner, spec, values)
         width = int(owners[laid.scope].max()) + 1
         if values.shape not in ((), (width,)):
@@ -78,23 +78,29 @@ def _over(value: Distribution, path: str, ground: Territory) -> Laid:
 
 
 def _coefficients(path: str, laid: Laid) -> dict[str, Any]:
-    return {name: units.value(x, "1", f"{path}.{name}") for name, x in laid.coefficients.items()}
+    return {name: reals(x, "1", f"{path}.{name}") for name, x in laid.coefficients.items()}
 
 
-def _check_function(path: str, laid: Laid, coefficients: Mapping[str, Any], ground: Territory) -> None:
-    """Raise `ParameterError` unless the function of a graded value takes its measure and gives one value per CV."""
+def _check_function(
+    path: str, laid: Laid, coefficients: Mapping[str, Any], ground: Territory, spec: ParamSpec, owner: str
+) -> None:
+    """Raise `ParameterError` unless the function of a graded value takes its measure and gives a good value per CV."""
     fn: Any = laid.fn
     if np.shape(laid.measure) != (ground.size,):
         raise ParameterError(
             f"parameter '{path}' is graded along {np.shape(laid.measure)} values, but is painted on {ground.size} CVs"
         )
     try:
-        out = jax.eval_shape(fn, jnp.asarray(laid.measure), **coefficients)
-    except TypeError as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"parameter '{path}': the function of along() fails: {reason}") from None
+        jax.eval_shape(fn, jnp.asarray(laid.measure), **coefficients)  # so that it can be differentiated
+        out = fn(jnp.asarray(laid.measure), **coefficients)
+    except Exception as error:  # whatever a user's function may raise
+        reason = next(iter(str(error).splitlines()), "")
+        raise ParameterError(
+            f"parameter '{path}': the function of along() fails: {type(error).__name__}: {reason}"
+        ) from error
     if np.shape(out) not in ((), (ground.size,)):
         raise ParameterError(
             f"parameter '{path}': along()'s function returns shape {np.shape(out)} for a measure of"
             f" {np.shape(laid.measure)}"
         )
+    check_value(owner, spec, reals(out, spec.unit, f"parameter '{path}', the value of along()'s function,"))

@@ -68,10 +68,16 @@ class _Lowering:
         self.pre = self._presynaptic()
         self.post = self._postsynaptic()
         self.per_cell = self.post.shape[1]
-        self.pairs = projection.rule.pairs(len(self.pre), len(self.post), self.per_cell)
-        shape = (len(self.pre), len(self.post)) if self.pairs is None else (len(self.pairs),)
+        self.within = projection.pre == projection.post
+        self.mutual = isinstance(projection.synapse, GapJunction) and self._meets_itself()
+        sizes = len(self.pre), len(self.post)
+        self.pairs = projection.rule.pairs(*sizes, self.per_cell, self.within, self.mutual)
+        # Within a population all_to_all keeps the matrix of weights, of which the diagonal is not used.
+        self.by_matrix = self.pairs is None or (projection.rule.name == "all_to_all" and not self.mutual)
+        shape = sizes if self.pairs is None or self.by_matrix else (len(self.pairs),)
         chosen = self.pairs is not None and self.pairs.shape[1] == 3
         self.shape = (*shape, self.per_cell) if self.per_cell > 1 and not chosen else shape
+        self._check_pairs()
 
     def graded(self, number: int, synapse: Synapse) -> GradedProjection:
         """Return the projection of a graded synapse, whose parameters its edges share."""
@@ -133,6 +139,40 @@ class _Lowering:
             )
         return sites
 
+    def _meets_itself(self) -> bool:
+        """Whether the projection ends where it begins: at the same control volumes of the same population."""
+        same = self.within and bool((self.post == self.pre[:, None]).any())
+        if same and self.per_cell > 1 and self.projection.rule.name != "edges":
+            raise ParameterError(
+                f"projection '{self.path}': one of its sites is the source itself, where pairs would be joined twice;"
+                " say which pairs by edges() of (pre, post, site)"
+            )
+        return same
+
+    def _check_pairs(self) -> None:
+        """Raise `ParameterError` where the rule joins nobody, or a gap junction a place to itself or a pair twice."""
+        rule = self.projection.rule
+        if self.pairs is not None and rule.name == "all_to_all" and not len(self.pairs):
+            raise ParameterError(
+                f"projection '{self.path}' joins nobody: '{self.projection.pre}' has one cell; write"
+                " all_to_all(autapses=True) to connect it to itself"
+            )
+        if not self.mutual or self.pairs is None:
+            return
+        known: set[tuple[int, ...]] = set()
+        for pre, post, *site in self.pairs.tolist():
+            if site and self.post[pre, site[0]] != self.pre[pre]:
+                continue
+            if pre == post or (post, pre) in known:
+                wrong = (
+                    f"cell {pre} to itself" if pre == post else f"cells {post} and {pre} in both directions"
+                )
+                raise ParameterError(
+                    f"projection '{self.path}' joins {wrong}; a gap junction conducts both ways: give each pair"
+                    " of cells once"
+                )
+            known.add((pre, post))
+
     def _every_pair(self) -> np.ndarray:
         if self.pairs is not None:
             return self.pairs
@@ -144,6 +184,8 @@ class _Lowering:
             ends = self._ends(pairs)
             order = np.argsort(ends[:, 1], kind="stable")
             edges = ends[order]
+            if self.by_matrix:
+                order = edges[:, 0] * self.post.size + edges[:, 1]
         p = self.projection
         return Wires(p.pre, p.post, p.name, self.pre, self.post.ravel(), edges, order, self.shape, number)
 

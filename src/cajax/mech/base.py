@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ..base import units
+from ..base.checks import of_kind
 from ..base.errors import ParameterError, unknown
 from ..base.names import on_disk
 from ..base.objects import optional
@@ -88,15 +89,15 @@ class Mechanism(eqx.Module):
     def with_params(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with some parameters replaced.
 
-        Text is converted and plain numbers are checked; arrays, tracers and anything else pass as they are.
+        Text is converted and values are checked, but for JAX's arrays, which pass as they are.
         Raises `UnknownNameError` for a name that is no parameter.
         """
         specs = {spec.name: spec for spec in self.specs()}
         new = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        for name, x in values.items():
-            if name not in specs:
+        for name, x in of_kind(values, Mapping, "with_params", "a dictionary of values by name").items():
+            if not isinstance(name, str) or name not in specs:
                 raise unknown("parameter", name, specs, type(self).__name__)
-            if isinstance(x, str | int | float):
+            if not isinstance(x, jax.Array):
                 x = units.value(x, specs[name].unit, f"{type(self).__name__}.{name}")
                 check_value(type(self).__name__, specs[name], x)
             new[name] = x

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import jax.numpy as jnp
 
-from ..base.errors import ParameterError
+from ..base.checks import number, numeric
 from ..base.types import Array, ArrayLike
 from .kinetics import Kinetics, States
 
@@ -24,13 +24,13 @@ class Gate(Kinetics):
     @staticmethod
     def rates(a: Array, b: Array) -> "Gate":
         """Gate that opens with rate `a` and closes with rate `b` (1/ms, a + b > 0)."""
-        rate = a + b
+        rate = numeric(a, "Gate.rates a") + numeric(b, "Gate.rates b")
         return Gate(a / rate, rate)
 
     @staticmethod
     def relax(inf: Array, tau: Array) -> "Gate":
         """Gate that relaxes to `inf` with time constant `tau` (ms, > 0)."""
-        return Gate(inf, 1.0 / tau)
+        return Gate(numeric(inf, "Gate.relax inf"), 1.0 / numeric(tau, "Gate.relax tau"))
 
     def names(self, own: str) -> tuple[str, ...]:
         return (own,)
@@ -59,8 +59,8 @@ class Q10:
     at: float
 
     def __post_init__(self):
-        if not self.factor > 0:
-            raise ParameterError(f"Q10 factor {self.factor:g} is not positive; values lie between 1 and 5")
+        object.__setattr__(self, "factor", number(self.factor, "1", "Q10 factor", above=0.0))
+        object.__setattr__(self, "at", number(self.at, "degC", "Q10 at", above=-273.15))
 
     def __call__(self, celsius: Any) -> Any:
         """Return the factor on every rate at `celsius` (°C): 1 at the reference temperature."""
@@ -91,7 +91,7 @@ def vtrap(x: ArrayLike, y: ArrayLike) -> Array:
     The linear-exponential rate of Hodgkin–Huxley models: `a = 0.032 * vtrap(-(v - vt - 15), 5)`. `x` has any
     shape, `y` broadcasts. Value and derivatives are finite for every finite x/y, in float32 and float64.
     """
-    z = jnp.divide(x, y)
+    z = jnp.divide(numeric(x, "vtrap x"), numeric(y, "vtrap y"))
     # Beyond this the result is 0 to all digits; held there, exp and its derivatives stay finite.
     z = jnp.minimum(z, math.log(float(jnp.finfo(z.dtype).max)) - 3.0)
     return jnp.multiply(y, trap(z, jnp.exp(z)))

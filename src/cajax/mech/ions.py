@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..base.checks import count, flag, numeric, of_kind, word
 from ..base.errors import ParameterError
 from ..base.objects import optional
 from ..base.types import Array, Param
@@ -32,6 +33,7 @@ def thermal(valence: Any, celsius: Any) -> Any:
 
 def nernst(inside: Any, outside: Any, valence: Any, celsius: Any) -> Any:
     """Return the Nernst potential RT/(zF) ln(outside/inside) in mV of concentrations in mM (both positive)."""
+    _check_numbers("nernst", inside=inside, outside=outside, valence=valence, celsius=celsius)
     return thermal(valence, celsius) * jnp.log(outside / inside)
 
 
@@ -41,6 +43,7 @@ def ghk(v: Any, inside: Any, outside: Any, valence: Any, celsius: Any) -> Any:
     P z F x (inside − outside exp(−x)) / (1 − exp(−x)) with x = v zF/(RT): smooth through x = 0. `v` in mV,
     concentrations in mM. Source: Hodgkin & Katz, J Physiol 108:37 (1949).
     """
+    _check_numbers("ghk", v=v, inside=inside, outside=outside, valence=valence, celsius=celsius)
     x = jnp.clip(jnp.asarray(v / thermal(valence, celsius)), -80.0, 80.0)
     # x/(1 − e^−x) = x/(e^x − 1) + x, and e^−x x/(1 − e^−x) = x/(e^x − 1). C/mol · mM · cm/s is 1e-3 mA/cm².
     t = trap(x, jnp.exp(x))
@@ -54,6 +57,11 @@ def ghk_voltage(
 
     Raises `ParameterError` for an ion that is not monovalent.
     """
+    _check_numbers("ghk_voltage", celsius=celsius)
+    for of in (permeability, inside, outside):
+        _check_numbers("ghk_voltage", **of_kind(of, dict, "ghk_voltage", "dictionaries such as {'k': 1.0}"))
+    if missing := {*permeability} - ({*inside} & {*outside}):
+        raise ParameterError(f"ghk_voltage needs the concentrations of '{min(missing)}' inside and outside")
     into, out = 0.0, 0.0
     for name, p in permeability.items():
         if abs(VALENCE.get(name, 0)) != 1:
@@ -61,6 +69,11 @@ def ghk_voltage(
         near, far = (inside[name], outside[name]) if VALENCE[name] > 0 else (outside[name], inside[name])
         into, out = into + p * near, out + p * far
     return thermal(1, celsius) * jnp.log(out / into)
+
+
+def _check_numbers(function: str, **values: Any) -> None:
+    for name, x in values.items():
+        numeric(x, f"{function} {name}")
 
 
 class Ion(Mechanism):
@@ -76,6 +89,12 @@ class Ion(Mechanism):
 
     species: str | None = eqx.field(default=None, static=True, kw_only=True)
     valence: int | None = eqx.field(default=None, static=True, kw_only=True)
+
+    def __check_init__(self):
+        if self.species is not None:
+            word(self.species, f"{type(self).__name__} species")
+        if self.valence is not None:
+            count(self.valence, f"{type(self).__name__} valence", least=-9, most=9)
 
     def charge(self, species: str) -> int:
         """Return the charge number; raises `ParameterError` for a species that has none."""
@@ -257,8 +276,8 @@ class Shells(Ion):
     axial: bool = eqx.field(default=True, static=True)
 
     def __check_init__(self):
-        if not (isinstance(self.shells, int) and 1 <= self.shells <= 12):
-            raise ParameterError(f"Shells(shells={self.shells!r}) needs a whole number from 1 to 12")
+        count(self.shells, "Shells shells", most=12)
+        flag(self.axial, "Shells axial")
 
     def _free(self) -> Any:
         """Return the free buffer at rest (mM)."""

@@ -7,11 +7,11 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from ..base import units
+from ..base.checks import array_of, is_finite, is_real, number, shown
 from ..base.errors import ParameterError
 from ..base.names import on_disk
 
@@ -53,9 +53,11 @@ def param(default: Any, unit: str, lo: float | None = None, hi: float | None = N
     Raises `UnitError` for a unit that does not exist or a text default that does not fit it.
     """
     scale, dim = units.parse(unit)
+    lo, hi = (None if x is None else number(x, unit, "a bound of param()") for x in (lo, hi))
     if lo is None and any((scale, dim) == units.parse(u) for u in _NON_NEGATIVE):
         lo = 0.0
     spec = ParamSpec("", units.value(default, unit, "default"), unit, lo, hi)
+    check_value("param", ParamSpec("default", None, unit, lo, hi), spec.default)
     return eqx.field(default=spec.default, converter=_InUnit(unit), metadata={"param": spec})
 
 
@@ -96,17 +98,20 @@ def check_value(owner: str, spec: ParamSpec, x: Any) -> None:
     where = f"{owner}.{spec.name}"
     if x is None or isinstance(x, bool | complex | bytes | list | tuple | dict | set):
         cure = f"give a number, an array or text such as '1 {spec.unit}'"
-        raise ParameterError(f"{where} = {x!r} is not a number; {cure}")
+        raise ParameterError(f"{where} = {shown(x)} is not a number; {cure}")
     if isinstance(x, Tracer) or not isinstance(x, int | float | np.ndarray | np.generic | jax.Array):
         return
-    array = np.asarray(x)
-    if not (jnp.issubdtype(array.dtype, jnp.integer) or jnp.issubdtype(array.dtype, jnp.floating)):
-        raise ParameterError(f"{where} has dtype {array.dtype}; give real numbers in {spec.unit}")
+    array = array_of(x)
+    if array is None or not is_real(array.dtype):
+        kind = "is too large" if array is None else f"has dtype {array.dtype}"
+        raise ParameterError(f"{where} {kind}; give real numbers in {spec.unit}")
     if array.size == 0:
         return
     low, high = float(array.min()), float(array.max())  # a NaN anywhere comes out of both
     if math.isnan(low):
         raise ParameterError(f"{where} = NaN is not a number; give a value in {spec.unit}")
+    if not is_finite(low) or not is_finite(high):
+        raise ParameterError(f"{where} = {shown(x)} is not finite; give a value in {spec.unit}")
     if spec.lo is not None and low < spec.lo:
         raise ParameterError(f"{where} = {low:g} {spec.unit} is below its lower bound {spec.lo:g}")
     if spec.hi is not None and high > spec.hi:

@@ -4,6 +4,8 @@ import inspect
 import re
 from typing import Any
 
+from ..base.checks import text
+
 VOLTAGE = "v"
 """The argument that the membrane voltage (mV) is given to."""
 
@@ -19,6 +21,7 @@ def reading(name: str) -> tuple[str, str] | None:
 
     `eca` is the reversal potential (mV) of "ca", `cai` and `cao` its concentrations inside and outside (mM).
     """
+    text(name, "reading")
     if match := re.fullmatch(r"e([a-z][a-z0-9]*)", name):
         return match[1], "e"
     if match := re.fullmatch(r"([a-z][a-z0-9]*)([io])", name):

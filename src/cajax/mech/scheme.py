@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ..base.checks import numeric, of_kind, word
 from ..base.errors import ParameterError
 from .implicit import eliminated, pivoted, rosenbrock, stage
 from .kinetics import Kinetics, States
+
+_ROWS = tuple | list | np.ndarray | jax.Array
 
 
 @final
@@ -32,11 +36,12 @@ class Scheme(Kinetics):
         Raises `ParameterError` for text that is no transition, for a state that reaches itself, and for rates that do
         not fit the arrow.
         """
+        of_kind(transitions, Mapping, "Scheme.of", "a dictionary such as {'C <-> O': (a, b)}")
         states: dict[str, int] = {}
         ends: list[tuple[int, int]] = []
         rates: list[Any] = []
         for text, value in transitions.items():
-            match = re.fullmatch(r"\s*(\w+)\s*(<->|->)\s*(\w+)\s*", text)
+            match = re.fullmatch(r"\s*(\w+)\s*(<->|->)\s*(\w+)\s*", text) if isinstance(text, str) else None
             if not match or match[1] == match[3]:
                 raise ParameterError(
                     f"'{text}' is not a transition between two states; write 'C <-> O': (a, b) or 'O -> I': rate"
@@ -49,7 +54,7 @@ class Scheme(Kinetics):
                 )
             pairs = [(a, b, value[0]), (b, a, value[1])] if both else [(a, b, value)]
             ends += [(i, j) for i, j, _ in pairs]
-            rates += [rate for _, _, rate in pairs]
+            rates += [numeric(rate, f"a rate of '{text}'") for _, _, rate in pairs]
         if not states:
             raise ParameterError("a scheme needs at least one transition, such as 'C <-> O': (a, b)")
         return Scheme(tuple(states), tuple(ends), tuple(rates))
@@ -61,11 +66,17 @@ class Scheme(Kinetics):
         Raises `ParameterError` where the shape is wrong or the columns are known not to sum to zero: such a scheme
         makes or loses occupancy.
         """
+        of_kind(states, tuple | list, "Scheme.matrix states", "names such as ('C', 'O')")
         n = len(states)
-        if len(q) != n or any(len(row) != n for row in q):
+        is_square = (
+            isinstance(q, _ROWS) and len(q) == n and all(isinstance(x, _ROWS) and len(x) == n for x in q)
+        )
+        if not is_square or not n:
             raise ParameterError(f"the matrix of a scheme of {n} states needs {n} rows and {n} columns")
+        for name in states:
+            word(name, "Scheme.matrix state")
         for j in range(n):
-            column = [q[i][j] for i in range(n)]
+            column = [numeric(q[i][j], f"the rate from '{states[j]}' to '{states[i]}'") for i in range(n)]
             if any(isinstance(x, Tracer) for x in column):
                 continue
             total, scale = np.asarray(sum(column)), np.max(np.abs(np.stack(np.broadcast_arrays(*column))))

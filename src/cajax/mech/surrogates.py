@@ -11,7 +11,7 @@ from typing import Any, final
 
 import jax.numpy as jnp
 
-from ..base.errors import ParameterError
+from ..base.checks import number
 from ..base.names import on_disk
 from ..base.types import Array
 
@@ -27,8 +27,7 @@ class Surrogate(ABC):
         on_disk(cls)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.width, int | float) and self.width > 0):
-            raise ParameterError(f"{type(self).__name__}(width={self.width!r}) needs a positive width in mV")
+        object.__setattr__(self, "width", number(self.width, "mV", f"{type(self).__name__} width", above=0.0))
 
     def slope(self, distance: Array) -> Array:
         """Return the derivative at `distance` mV above the threshold (any shape)."""

@@ -4,6 +4,7 @@ All are static. A `template` is the mechanism with the default of every paramete
 from: the `Field` of a channel or ion, the path of a projection's parameter.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -72,9 +73,9 @@ class Wires:
     """Which sites a projection joins: presynaptic CVs `pre` [pre], postsynaptic CVs `post` [site], edges between them.
 
     `edges` is None when every presynaptic cell reaches every site (weights are then a matrix `[pre, site]`); otherwise
-    `[edge, 2]` of (pre, site), sorted by site; `order` says which weight each has. `weight_shape` is the shape of the
-    weights as the user wrote them; `number` counts all projections of the model. Spike sources have no CVs: `pre` then
-    numbers them.
+    `[edge, 2]` of (pre, site), sorted by site. `order` says which weight each edge has, counted through `weight_shape`:
+    the shape of the weights as the user wrote them, of which some may belong to no edge. `number` counts the
+    projections of the model. Spike sources have no CVs: `pre` then numbers them.
     """
 
     pre_population: str
@@ -107,10 +108,15 @@ class Wires:
         )
 
     def as_written(self, value: Any) -> Any:
-        """Return values of the edges in the order and shape of the weights as the user wrote them."""
+        """Return values of the edges in the order and shape of the weights as written; 0 where there is no edge."""
         if self.order is None:
             return value
-        return value[np.argsort(self.order)].reshape(self.weight_shape)
+        size = math.prod(self.weight_shape)
+        edge = np.full(size, len(self.order))
+        edge[self.order] = np.arange(len(self.order))
+        if size > len(self.order):
+            value = jnp.append(value, jnp.zeros((), value.dtype))
+        return value[edge].reshape(self.weight_shape)
 
 
 @final

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
+
 from ..morph import Region
 
 
@@ -17,6 +19,17 @@ class Property:
     strict: bool = False
     measured: bool = False
     """Whether the morphology has a value of its own, which holds wherever nothing is painted."""
+
+    @property
+    def least(self) -> float | None:
+        """The smallest value allowed, in single precision too, where the bound itself may be excluded."""
+        if self.lo is None or not self.strict:
+            return self.lo
+        return (
+            float(np.finfo(np.float32).tiny)
+            if self.lo == 0.0
+            else float(np.nextafter(np.float32(self.lo), 0))
+        )
 
 
 PROPERTIES: Mapping[str, Property] = {

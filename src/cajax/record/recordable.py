@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
+from ..base.checks import count
 from ..base.errors import ProtocolError
 from ..base.objects import optional
 from ..base.types import Array, Float
@@ -66,5 +67,4 @@ class Recordable(ABC):
 
 def check_every(every: Any) -> None:
     """Raise `ProtocolError` unless `every` is a whole number of steps."""
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise ProtocolError(f"every = {every!r} must be a whole number of steps, at least 1")
+    count(every, "every (steps between two samples)", kind=ProtocolError)

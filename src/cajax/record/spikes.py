@@ -7,11 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..base.checks import count, number
 from ..base.errors import ProtocolError
 from ..base.types import Array, Float, Int
 from ..engine.crossing import crossed, threshold_at
 from ..engine.moment import Moment
-from ..inputs.base import number
 from .recordable import Bound, Reader, Recordable
 
 
@@ -47,11 +47,11 @@ class SpikeTrain(Recordable):
     most: int | None = None
 
     def __post_init__(self) -> None:
-        most = self.most
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise ProtocolError(f"most = {most!r} must be the number of spikes to keep per site, at least 1")
+        if self.most is not None:
+            most = count(self.most, "SpikeTrain most (spikes to keep per site)", kind=ProtocolError)
+            object.__setattr__(self, "most", most)
         if self.threshold is not None:
-            object.__setattr__(self, "threshold", float(number(self.threshold, "mV", "SpikeTrain threshold")))
+            object.__setattr__(self, "threshold", number(self.threshold, "mV", "SpikeTrain threshold"))
 
     def reader(self, bound: Bound) -> Reader:
         sites, shape = bound.sites(self.at)

@@ -121,7 +121,7 @@ class Evidence(Task):
             (("excitatory", "excitatory"), ("excitatory", "inhibitory"), ("inhibitory", "excitatory"))
         ):
             synapse = Graded(e=0.0 if pre == "excitatory" else -80.0, k=self.k, threshold=0.0)
-            rule = bernoulli(self.probability, seed=1000 * self.seed + number)
+            rule = bernoulli(self.probability, seed=1000 * self.seed + number, autapses=True)
             w = each("edge", self.recurrent_weight)
             at = apical if pre == "excitatory" else basal
             net = net.connect(pre, post, synapse, rule, at=at, weight=w, name="recurrent")

@@ -16,7 +16,7 @@ from ..inputs.clamps import IClamp
 from ..mech import HH, Graded, Leak
 from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder, tag
-from ..network import Network
+from ..network import Network, all_to_all
 from ..simulate import Solution, simulate
 from ..train import Reached, annealed_adam, bounded, by_glob, positive, reached
 from .shapes import point_of, three_compartments
@@ -172,7 +172,8 @@ class Match(Task):
             ("excitatory", "readouts", "exc", spikes, "soma", self.output_weight, 0.1),
         ):  # fmt: skip
             weight = total / size[pre] * balanced(gen.lognormal(0.0, spread, (size[pre], size[post])))
-            net = net.connect(pre, post, synapse, at=at, weight=weight, name=name)
+            rule = all_to_all(autapses=True)
+            net = net.connect(pre, post, synapse, rule, at=at, weight=weight, name=name)
         return net
 
     @property

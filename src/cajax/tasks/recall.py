@@ -17,7 +17,7 @@ from ..inputs.clamps import Current, IClamp
 from ..mech import Graded, Kd, Leak, Na
 from ..model.model import Model
 from ..morph import Morphology, PerBranch, cylinder
-from ..network import Network, edges
+from ..network import Network, all_to_all, edges
 from ..simulate import Solution, simulate
 from ..solve import Truncated
 from ..train import accuracy, annealed_adam, bounded, by_glob, positive, reached, scale_by_norm_power
@@ -148,7 +148,7 @@ class Recall(Task):
         net = Network()
         for name, count in sizes.items():
             net = net.add(name, cell if name in ("pyramids", "interneurons") else relay, count)
-        random = rng(self.seed, 1002)
+        random, every = rng(self.seed, 1002), all_to_all(autapses=True)
         for pre, post, name, synapse, at, total in self._projections():
             weight = random.lognormal(0.0, self.spread, (sizes[pre], sizes[post]))
             sparse = (pre, post) == ("cues", "pyramids")
@@ -158,7 +158,7 @@ class Recall(Task):
             weight = total * weight / weight.sum(axis=0)
             if pre == post:
                 weight = weight + self.self_weight * np.eye(sizes[pre])
-            rule, weight = (edges(np.argwhere(weight)), weight[weight > 0.0]) if sparse else (None, weight)
+            rule, weight = (edges(np.argwhere(weight)), weight[weight > 0.0]) if sparse else (every, weight)
             net = net.connect(pre, post, synapse, rule, at=at, weight=weight, name=name)
         return net.discretize(PerBranch(1))
 

@@ -6,11 +6,14 @@ ARGS ?=
 
 # Compiling dominates the tests; a file stays on one worker, so that its tests share what was compiled. Files keep their
 # order: by their numbers of tests, as is the default, the slowest few tests would come last, on one core.
-PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+COVERAGE ?=
+PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov=cajax --cov-append --cov-report=)
 # Most programs of the tests run once: not optimised, they take half the time in all. What must hold of optimised ones
 # too (bits, gradients, orders of convergence, training) is tested first as users get it, unless ARGS chooses tests;
-# test-all tests everything so.
+# test-all tests everything so. What takes long is left to test-all, and to test-share, which runs one tenth of it: all of
+# it in ten commits, with other random models each time.
 PLAIN := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+PURE := laws/test_invariance.py laws/test_convergence.py laws/test_physics.py laws/test_kinks.py
 OPTIMISED := laws/test_gradients.py laws/test_invariance.py laws/test_convergence.py train/test_fit.py tasks/test_reading.py
 
 VENV := .venv
@@ -29,7 +32,7 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help train test test-all sanitize lint format bench clean distclean
+.PHONY: help train test test-all test-share sanitize lint format bench clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,8 +46,14 @@ test: lint ## Lint, type-check and run the tests
 	@$(if $(ARGS),,$(BIN)/python $(PYTEST) -q $(addprefix tests/,$(OPTIMISED)))
 	@XLA_FLAGS="$(PLAIN) $$XLA_FLAGS" $(BIN)/python $(PYTEST) $(ARGS)
 
-test-all: lint ## The same, with the slow tests
+test-all: lint ## The same, with the slow tests, and every program optimised
 	@$(BIN)/python $(PYTEST) -m '' $(ARGS)
+
+COMMIT := $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
+test-share: $(VENV)/.dev $(VENV)/.package ## Run a tenth of the slow tests, chosen by the commit, and laws without native code
+	@$(BIN)/python $(PYTEST) -m slow --share $$(($(COMMIT) % 10))/10 \
+	  --hypothesis-profile=rotating --hypothesis-seed=$(COMMIT) $(ARGS)
+	@XLA_FLAGS="$(PLAIN) $$XLA_FLAGS" CAJAX_SOLVE=jax $(BIN)/python $(PYTEST) -q $(addprefix tests/,$(PURE))
 
 sanitize: $(VENV)/.dev $(VENV)/.package ## Test the kernels under the address and undefined-behaviour sanitizers
 	@$(BIN)/python -m pytest -m slow tests/solve/test_sanitized.py $(ARGS)

@@ -39,7 +39,8 @@ Runs = Annotated[Path | None, typer.Option(help="Where the run gets its folder."
 Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with, with its own settings.")]
 Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).")]
 Controls = Annotated[
-    bool, typer.Option("--no-controls", help="Leave out controls made of neurons.", show_default=False)
+    bool,
+    typer.Option("--controls/--no-controls", help="Train controls made of neurons too, after the report."),
 ]
 
 
@@ -88,18 +89,21 @@ def _train(
     from .. import tasks
     from ..report import report as write_report
 
+    def done(folder: Path) -> None:
+        print(f"report: {write_report(folder)}", flush=True)
+
     given = {key: value for key, value in settings.items() if value is not None}
     if resume is None:
-        folder = tasks.run(tasks.TASKS[name](**given), runs or Path("runs"), controls)
+        folder = tasks.run(tasks.TASKS[name](**given), runs or Path("runs"), controls, done)
     else:
         tasks.require_task(resume, name)
         _require_same(resume, given, runs)
-        folder = tasks.resume(resume, controls)
+        folder = tasks.resume(resume, controls, done=done)
     if folder is None:
         raise typer.Exit(INTERRUPTED)
     if further is not None:
         further(folder)
-    print(f"report: {write_report(folder)}")
+        done(folder)
 
 
 def _require_same(folder: Path, given: Mapping[str, Any], runs: Path | None) -> None:
@@ -125,10 +129,10 @@ def digits(
     runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
-    no_controls: Controls = False,
+    controls: Controls = False,
 ) -> None:
     """Read handwritten digits of 8 x 8 pixels (1,797 images that come with scikit-learn)."""
-    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, not no_controls)
+    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, controls)
 
 
 @train.command()
@@ -142,11 +146,11 @@ def mnist(
     runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
-    no_controls: Controls = False,
+    controls: Controls = False,
 ) -> None:
     """Read the 70,000 handwritten digits of MNIST (28 x 28 pixels)."""
     settings = {"data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
-    _train("mnist", settings, runs, resume, cores, not no_controls)
+    _train("mnist", settings, runs, resume, cores, controls)
 
 
 SEEDED = {
@@ -164,9 +168,9 @@ def _add_seeded(name: str, about: str) -> None:
         runs: Runs = None,
         resume: Resume = None,
         cores: Cores = 0,
-        no_controls: Controls = False,
+        controls: Controls = False,
     ) -> None:
-        _train(name, {"seed": seed}, runs, resume, cores, not no_controls)
+        _train(name, {"seed": seed}, runs, resume, cores, controls)
 
 
 for _name, _about in SEEDED.items():
@@ -182,7 +186,7 @@ def recall(
     runs: Runs = None,
     resume: Resume = None,
     cores: Cores = 0,
-    no_controls: Controls = False,
+    controls: Controls = False,
 ) -> None:
     """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
 
@@ -191,7 +195,7 @@ def recall(
 
         measured(folder, print)
 
-    _train("recall", {"seed": seed}, runs, resume, cores, not no_controls, measure if capacity else None)
+    _train("recall", {"seed": seed}, runs, resume, cores, controls, measure if capacity else None)
 
 
 @app.command()

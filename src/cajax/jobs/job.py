@@ -174,9 +174,9 @@ class Job(ABC, Generic[S]):
         return ""
 
     @optional
-    def again(self, folder: Path) -> str:
-        """Return what to type to go on with an interrupted run."""
-        return f"cajax.jobs.resume(job, '{folder}')"
+    def again(self, folder: Path, every_control: bool = False) -> str:
+        """Return what to type to go on with a run, to the end of every control or not."""
+        return f"cajax.jobs.resume(job, '{folder}'{', every_control=True' if every_control else ''})"
 
     def answer(self, model: Model, inputs: dict[str, Any], stage: Stage) -> jax.Array:
         """Return the outputs [trial, …] of many trials."""

@@ -1,4 +1,4 @@
-"""A whole run of a job in one folder: training, tests, controls, a look inside; an interrupted run goes on in it."""
+"""A whole run of a job in one folder: training, tests, a look inside, controls; an interrupted run goes on in it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,19 +14,28 @@ from .folder import keep_models, load_run, rebuilt, require_devices, resumed, st
 from .job import Job, Say
 from .learn import Learned, learn, test
 
+Done = Callable[[Path], None]
+"""What is to be done whenever a run folder has new figures, such as writing its report."""
 
-def run(job: Job[Any], runs: str | Path = Path("runs"), every_control: bool = True) -> Path | None:
+
+def run(
+    job: Job[Any], runs: str | Path = Path("runs"), every_control: bool = False, done: Done | None = None
+) -> Path | None:
     """Train, test, compare and dissect a job in a new folder of `runs`; return the folder, None when interrupted.
 
-    `every_control=False` leaves out the controls that are other versions of the job itself.
+    With `every_control` the controls that are other versions of the job itself are trained as well, last, for each
+    takes as long as the job. `done(folder)` is called when the figures of the job are there, again after these
+    controls, and where the run is interrupted.
     """
     require_devices(job)
     folder = start(job, Path(runs))
     with claimed(folder):
-        return _go(job, folder, every_control)
+        return _go(job, folder, every_control, done)
 
 
-def resume(job: Job[Any], folder: str | Path, every_control: bool = True) -> Path | None:
+def resume(
+    job: Job[Any], folder: str | Path, every_control: bool = False, done: Done | None = None
+) -> Path | None:
     """Go on with a run of this kind of job where it ended, with the settings of its folder; what is done stays.
 
     Raises `StoreError` for a folder of another job, version or data, or one that another process works in.
@@ -36,10 +45,10 @@ def resume(job: Job[Any], folder: str | Path, every_control: bool = True) -> Pat
     require_devices(job)
     with claimed(folder):
         resumed(job, folder)
-        return _go(job, folder, every_control)
+        return _go(job, folder, every_control, done)
 
 
-def _go(job: Job[Any], folder: Path, every_control: bool) -> Path | None:
+def _go(job: Job[Any], folder: Path, every_control: bool, done: Done | None) -> Path | None:
     from rich.console import Console
 
     console = Console()
@@ -52,14 +61,40 @@ def _go(job: Job[Any], folder: Path, every_control: bool) -> Path | None:
     try:
         learned = learn(job, folder, say)
         metrics = _kept(folder / "metrics.json", Result, lambda: _tested(job, learned, folder))
-        others = controls(job, learned, folder, say, every_control)
+        others = controls(job, learned, folder, say, all_of_them=False)
         _kept(folder / "inside.json", dict, lambda: job.inspect(learned.before, learned.after, folder, say))
+        _told(job, metrics, others, folder, say, begin, done)
+        if every_control and any(name not in _names(others) for name in job.versions()):
+            others = controls(job, learned, folder, say)
+            _told(job, metrics, others, folder, say, begin, done)
     except Interrupted:
-        say(f"go on with: {job.again(folder)}")
+        if done is not None:
+            done(folder)
+        say(f"go on with: {job.again(folder, every_control)}")
         return None
-    summary(job, metrics, others, say)
-    say(f"{time.perf_counter() - begin:.0f} s; figures and models are in {folder}")
     return folder
+
+
+def _told(
+    job: Job[Any],
+    metrics: Result,
+    others: list[Control],
+    folder: Path,
+    say: Say,
+    begin: float,
+    done: Done | None,
+) -> None:
+    """Print all figures that there are, and have done what is to be done with them."""
+    summary(job, metrics, others, say)
+    if left := [name for name in job.versions() if name not in _names(others)]:
+        say(f"not trained: {', '.join(left)}; these controls follow with: {job.again(folder, True)}")
+    say(f"{time.perf_counter() - begin:.0f} s; figures and models are in {folder}")
+    if done is not None:
+        done(folder)
+
+
+def _names(others: list[Control]) -> set[str]:
+    return {entry["name"] for entry in others}
 
 
 def _kept(path: Path, kind: Any, make: Callable[[], Any]) -> Any:

@@ -129,7 +129,7 @@ def _sections(m: Material) -> list[Section]:
             ("made", "How it was made", _made(run)),
         ]
         return [(name, title, body) for name, title, body in found if body]
-    controls, controls_table = _controls(run)
+    controls, controls_table = _controls(m)
     found = [
         ("result", "The result", _result(m)),
         ("learning", "Learning", learning_part),
@@ -179,11 +179,19 @@ def _result(m: Material) -> str:
     return _careful(lambda: compared.tests_table(run)) + more + _drawn(*makers)
 
 
-def _controls(run: Run) -> tuple[str, str]:
-    if not run.controls:
+def _controls(m: Material) -> tuple[str, str]:
+    if not m.run.controls:
         return "", ""
-    drawn = _careful(lambda: compared.controls(run))
-    return (drawn, "") if isinstance(drawn, str) else (_html(drawn[0]), drawn[1])
+    drawn = _careful(lambda: compared.controls(m.run))
+    shown, figures = (drawn, "") if isinstance(drawn, str) else (_html(drawn[0]), drawn[1])
+    trained = {control.get("name") for control in m.run.controls}
+    left = [] if m.job is None else [name for name in m.job.versions() if name not in trained]
+    if m.job is not None and left:
+        follow = m.job.again(m.run.folder, every_control=True)
+        figures += paragraph(
+            f"Not trained: {words(', '.join(left))}. These controls follow with: {words(follow)}"
+        )
+    return shown, figures
 
 
 def _trials(m: Material) -> str:

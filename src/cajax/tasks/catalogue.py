@@ -1,5 +1,6 @@
 """The tasks by name, which one a run folder is of, and how to go on with it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import jobs
@@ -35,6 +36,11 @@ def require_task(folder: Path, name: str) -> None:
         )
 
 
-def resume(folder: Path, every_control: bool = True, task: Task | None = None) -> Path | None:
+def resume(
+    folder: Path,
+    every_control: bool = False,
+    task: Task | None = None,
+    done: Callable[[Path], None] | None = None,
+) -> Path | None:
     """Go on with a run where it ended; what is done is not done again. Give `task` when it is one of your own."""
-    return jobs.resume(task_of(folder) if task is None else task, folder, every_control)
+    return jobs.resume(task_of(folder) if task is None else task, folder, every_control, done)

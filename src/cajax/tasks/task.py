@@ -88,6 +88,6 @@ class Task(Job[Classified]):
             else "The membranes of this run were left as they were; only synapses were trained."
         )
 
-    def again(self, folder: Path) -> str:
+    def again(self, folder: Path, every_control: bool = False) -> str:
         """Return the command that goes on with a run."""
-        return f"cajax train {self.name} --resume {folder}"
+        return f"cajax train {self.name} --resume {folder}{' --controls' if every_control else ''}"

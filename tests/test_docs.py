@@ -77,3 +77,15 @@ def test_the_index_lists_every_page():
 def test_fences_are_closed(page):
     text = page.read_text(encoding="utf-8")
     assert len(FENCE.findall(text)) * 2 == len(re.findall(r"^```", text, re.MULTILINE))
+
+
+def test_every_promise_names_tests_that_exist():
+    named = re.findall(
+        r"`([\w/]+(?:\.py)?/?)(?:::(\w+))?`", (DOCS / "promises.md").read_text(encoding="utf-8")
+    )
+    tests = [(path, name) for path, name in named if path.endswith((".py", "/"))]
+    assert len(tests) > 25
+    for path, name in tests:
+        place = Path(__file__).parent / path
+        assert place.exists(), path
+        assert not name or f"def {name}(" in place.read_text(encoding="utf-8"), f"{path}::{name}"

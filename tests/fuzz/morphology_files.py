@@ -144,7 +144,7 @@ def _deep(content: bytes, rng: random.Random) -> bytes:
 
 
 def _chain(content: bytes, rng: random.Random) -> bytes:
-    n = rng.choice([2000, 30_000])
+    n = rng.choice([2000, 10_000])
     kind, radius = rng.choice([1, 3]), rng.choice(["1", "0", "1e-7"])
     fork = rng.random() < 0.5  # every point a branch of its own
     rows = (

@@ -80,7 +80,13 @@ def test_small_cells_are_small():
         ({"seed": 0, "tips": 3}, "tips = 3 must be a whole number of at least 4"),
         ({"seed": 0, "stems": 0}, "stems = 0"),
         ({"seed": 0, "tips": 5, "stems": 4}, "tips = 5 is too few for 4 basal stems; give at least 6"),
-        ({"seed": 0, "scale": 0.0}, "scale = 0.0 must be positive"),
+        ({"seed": 0, "scale": 0.0}, "scale = 0.0 must be a positive number"),
+        ({"seed": 0, "scale": "x"}, "scale = 'x' must be a positive number"),
+        ({"seed": 0, "scale": None}, "scale = None must be a positive number"),
+        ({"seed": 0, "scale": 10**400}, "scale = 1000"),
+        ({"seed": 0, "tips": 10**9}, r"pyramidal\(tips\) would take 2,000,000,000 branches, at most 500,000"),
+        ({"seed": 0, "tips": 10**400}, "would take over 1e308 branches"),
+        ({"seed": 0, "scale": 1e12}, r"pyramidal\(tips, scale\) would take 875,000,000,000,140 points"),
     ],
 )
 def test_wrong_arguments(arguments: dict, message: str):

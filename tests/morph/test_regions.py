@@ -1,5 +1,8 @@
 """Region algebra: the laws of sets, labels, measures, and every error."""
 
+from functools import reduce
+from operator import or_
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -131,3 +134,11 @@ def test_wrong_units_and_kinds():
         as_region(3)
     with pytest.raises(RegionError, match="a region is a label name or a region expression"):
         _ = tag("soma") & path_distance()
+
+
+def test_a_region_of_thousands_joined_one_by_one_is_refused():
+    many = reduce(or_, [tag("soma") & (path_distance() > float(k)) for k in range(100)])
+    assert many.mask(CVS).tolist() == (tag("soma") & (path_distance() > 0.0)).mask(CVS).tolist()
+    too_many = reduce(or_, [tag("soma")] * 100_000)
+    with pytest.raises(RegionError, match="joins too many others one by one; give parts of it labels"):
+        too_many.mask(CVS)

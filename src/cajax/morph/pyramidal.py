@@ -5,10 +5,13 @@ from typing import Any, final
 import numpy as np
 
 from ..base.errors import MorphologyError
+from ..base.limits import affordable
 from .morphology import Branch, Morphology
 from .readers.contour import sphere
 
 _STEP = 12.0  # µm between the points of a branch
+_MEAN = 75.0  # µm, about the length of a branch
+_MOST_POINTS = 500_000
 _RALL = 1.5  # exponent of Rall's branching rule: parent r^1.5 = sum of the children's r^1.5
 _SHARES = {"basal": 0.45, "oblique": 0.25, "tuft": 0.30}  # of the dendritic tips
 
@@ -57,8 +60,12 @@ def _check(seed: Any, tips: Any, stems: Any, scale: Any) -> None:
         raise MorphologyError(
             f"pyramidal: tips = {tips} is too few for {stems} basal stems; give at least {stems + 2}"
         )
-    if not 0 < scale < np.inf:
-        raise MorphologyError(f"pyramidal: scale = {scale!r} must be positive")
+    if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not 0 < scale < 1e300:
+        raise MorphologyError(f"pyramidal: scale = {scale!r:.60} must be a positive number")
+    cure = "ask for fewer tips or a smaller scale"
+    affordable("pyramidal(tips)", 2 * int(tips), "branches", _MOST_POINTS, cure, MorphologyError)
+    points = 2 * tips * (1 + _MEAN * float(scale) / _STEP)
+    affordable("pyramidal(tips, scale)", points, "points", _MOST_POINTS, cure, MorphologyError)
 
 
 def _split_tips(tips: int, stems: int) -> dict[str, int]:

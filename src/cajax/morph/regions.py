@@ -28,7 +28,12 @@ class Region(ABC):
 
         Raises `UnknownNameError` for a label or tag that does not exist, `RegionError` for labels that need themselves.
         """
-        return self._mask(cvs, {**DEFAULT_LABELS, **(labels or {})}, ())
+        try:
+            return self._mask(cvs, {**DEFAULT_LABELS, **(labels or {})}, ())
+        except RecursionError:
+            raise RegionError(
+                "the region joins too many others one by one; give parts of it labels"
+            ) from None
 
     @abstractmethod
     def _mask(self, cvs: CVs, labels: "Mapping[str, Region]", path: tuple[str, ...]) -> np.ndarray: ...

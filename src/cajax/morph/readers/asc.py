@@ -16,6 +16,7 @@ from .measures import MOST_POINTS, Measures, Reading, fault, faulty, like_number
 _TOKEN = re.compile(r'"[^"\n]*"|;[^\n]*|[()<>|,]|[^\s()<>|,;"]+|\n|"')
 _SOMA_NAMES = {"cellbody", "cell body", "soma"}
 _TAGS = {"axon": "axon", "dendrite": "basal", "apical": "apical", "cellbody": "soma", "soma": "soma"}
+_LABEL = re.compile(r'[A-Za-z_"]')
 MOST_SOMAS = 1000
 
 
@@ -53,7 +54,7 @@ def read_asc(path: Path, text: str, measures: Measures) -> Reading:
     rows = _Rows(path)
     for item in _objects(_parse(path, text), path):
         if item.word.startswith('"') and item.word.strip('"').lower() in _SOMA_NAMES:
-            drawn = [p for p in item if isinstance(p, _Node) and like_number(p.word)]
+            drawn = _drawn(item, rows)
             if len(drawn) > 2:
                 outlines.append(rows.add(drawn))
             else:
@@ -108,10 +109,9 @@ def _objects(root: _Node, path: Path) -> Iterator[_Node]:
         elif isinstance(item, _Node) and item.word.lower() == "set":
             waiting.append(iter(item[2:]))
         elif isinstance(item, _Node) and item:
-            if like_number(item.word):
-                raise MorphologyError(
-                    f"{path} line {item.line}: a point stands outside of every tree and outline"
-                )
+            if item.word and not _LABEL.match(item.word):
+                said = f"({item.word[:40]} ...) stands outside of every tree and outline"
+                raise MorphologyError(f"{path} line {item.line}: {said}")
             yield item
 
 
@@ -171,6 +171,23 @@ class _Rows:
         return MorphologyError(f"{self.path} line {line}: {said}")
 
 
+def _is_point(item: _Node, rows: _Rows) -> bool:
+    """Whether a list is a point, not a property or marker such as `(Color Red)`; refuses what is neither."""
+    if like_number(item.word):
+        return True
+    if not _LABEL.match(item.word):
+        raise rows.error(item.line, f"({item.word[:40]} ...) is neither a point nor a property")
+    return False
+
+
+def _drawn(outline: _Node, rows: _Rows) -> list[_Node]:
+    """The points of an outline."""
+    for item in outline[1:]:
+        if isinstance(item, str):
+            raise rows.error(outline.line, f"'{item[:40]}' in this outline stands outside of a point")
+    return [item for item in outline[1:] if isinstance(item, _Node) and item and _is_point(item, rows)]
+
+
 def _is_text(item: _Node) -> bool:
     """A text object is properties, one point and a string."""
     last = item[-1]
@@ -216,7 +233,7 @@ def _branch(piece: _Piece, trees: list[_Piece], points: np.ndarray, rows: _Rows)
 def _read_branch(part: _Part, rows: _Rows) -> tuple[list[_Node], _Node | None, str]:
     """The points of a branch, what it splits into, its kind."""
     points: list[_Node] = []
-    split, tag, spine = None, part.tag, None
+    split, tag, spine, end = None, part.tag, None, ""
     line = part.items.line
     for item in part.items:
         if item in ("<", ">"):
@@ -228,14 +245,19 @@ def _read_branch(part: _Part, rows: _Rows) -> tuple[list[_Node], _Node | None, s
         elif isinstance(item, str):
             if like_number(item):
                 raise rows.error(line, f"'{item[:40]}' in this branch stands outside of a point")
-        elif like_number(item.word):
-            if split is not None:
-                raise rows.error(item.line, "a point after the split of its branch; points come first")
-            points.append(item)
+            end = item
         elif not item.word or "|" in item:
-            if split is not None:
-                raise rows.error(item.line, "a second split of one branch; write '( branch | branch )' once")
+            if split is not None or end:
+                raise rows.error(
+                    item.line, f"a split after {end or 'the split'} of its branch; a branch ends in one"
+                )
             split = item
+        elif _is_point(item, rows):
+            if split is not None or end:
+                raise rows.error(
+                    item.line, f"a point after {end or 'the split'} of its branch; points come first"
+                )
+            points.append(item)
         elif part.parent < 0 and not points:
             tag = _TAGS.get(item.word.lower(), tag)
     if spine is not None:

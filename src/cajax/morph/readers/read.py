@@ -1,5 +1,6 @@
 """Reading a morphology from a file, by its suffix."""
 
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from .swc import read_swc
 
 _TEXT = {".swc": read_swc, ".asc": read_asc}
 _SUFFIXES = (*_TEXT, ".h5")
+_ODD_BLANK = re.compile(r"[^\S \t\n\v\f]")  # separates words in Python, in no other reader
 MOST_BYTES = 10**8
 
 
@@ -82,4 +84,5 @@ def _read(path: Path, measures: Measures) -> Reading:
     with path.open("rb") as file:
         content = file.read(MOST_BYTES)
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff")
-    return _TEXT[suffix](path, text.replace("\r\n", "\n").replace("\r", "\n"), measures)
+    text = _ODD_BLANK.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _TEXT[suffix](path, text, measures)

@@ -21,6 +21,7 @@ import jax
 import cajax as cx
 from cajax.base.archive import read_arrays
 from cajax.base.errors import StoreError
+from tests.fuzz import folders
 from tests.fuzz.mutants import array_mutant, bytes_mutant, json_mutant, lying_header, write_npz
 from tests.fuzz.pool import Try, main
 from tests.parity import unchanged_models as models
@@ -44,11 +45,19 @@ def originals() -> list[tuple[cx.Model, bytes, dict[str, np.ndarray]]]:
 
 
 def attempt(random: random.Random, folder: Path) -> str:
+    """Spoil the file of a model, or a run folder."""
+    return folders.attempt(random, folder) if random.random() < 1 / 3 else of_model(random, folder)
+
+
+def of_model(random: random.Random, folder: Path) -> str:
     """Spoil the file of a model and load it; what loads must be a model that runs."""
     model, content, arrays = random.choice(originals())
     path, how = folder / "model.npz", random.random()
     if how < 0.6:
-        text, about = json_mutant(json.loads(str(arrays["structure"])), random)
+        head = json.loads(str(arrays["structure"]))
+        if random.random() < 0.5:  # as of an older file, or one whose hash was made anew
+            del head["content"]
+        text, about = json_mutant(head, random)
         write_npz(path, {**arrays, "structure": np.array(text)})
     elif how < 0.8:
         name = random.choice(sorted(arrays))
@@ -76,6 +85,7 @@ def attempt(random: random.Random, folder: Path) -> str:
 def warm() -> Try:
     """Return `attempt`, ready to run at once."""
     originals()
+    folders.originals()
     return attempt
 
 

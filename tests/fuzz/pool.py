@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 LIMIT = 10.0
-"""Seconds for one input."""
+"""Seconds of processor time for one input."""
+WAIT = 60.0
+"""Seconds for one input, on a machine that is busy with other things."""
 START = 180.0
 """Seconds for a child to get warm."""
 
@@ -101,12 +103,30 @@ class Child:
     def ask(self, number: int) -> None:
         assert self.process.stdin is not None
         self.number, self.due = number, time.monotonic() + LIMIT
+        self.last, self.used = time.monotonic() + WAIT, spent(self.process.pid)
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(f"{number}\n")
+
+    def is_stuck(self) -> bool:
+        """Whether an input takes longer than is allowed."""
+        now = time.monotonic()
+        if self.number is None or now < self.due:
+            return now > self.due
+        used = spent(self.process.pid)
+        return now > self.last or used is None or self.used is None or used - self.used > LIMIT
 
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def spent(pid: int) -> float | None:
+    """Return the processor time of a process in seconds, None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def serve(attempt: Try, seed: int) -> None:
@@ -156,7 +176,7 @@ def tried(
                 numbers = iter([following, *numbers])
             else:
                 child.ask(following)
-        for child in [c for c in busy if time.monotonic() > c.due]:
+        for child in [c for c in busy if c.is_stuck()]:
             if child.number is not None:
                 yield child.number, "hang", f"over {LIMIT:.0f} s"
             stop(child)

@@ -6,6 +6,8 @@ import re
 import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -64,10 +66,12 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
             handlers = {"arrays": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
-            self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
-        except (OSError, ValueError) as error:
+            self._manager: Any = _read(
+                lambda: ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+            )
+        except (OSError, ValueError, _Damaged) as error:
             raise StoreError(
-                f"cannot keep checkpoints in {self.folder}: {error}; choose another run folder"
+                f"cannot keep checkpoints in {self.folder}: {_line(error)}; choose another run folder"
             ) from error
 
     @property
@@ -177,10 +181,15 @@ class _Damaged(Exception):
 
 def _read(call: Callable[[], Any]) -> Any:
     """Return what Orbax returns, or raise `_Damaged`: for damaged bytes it has exceptions of many kinds."""
-    try:
-        return call()
-    except Exception as error:
-        raise _Damaged(_line(error)) from error
+    with warnings.catch_warnings():
+        # What it had begun is left undone, and would be said when memory is tidied up.
+        warnings.simplefilter("ignore")
+        try:
+            return call()
+        except Exception as error:
+            said = _line(error)
+            traceback.clear_frames(error.__traceback__)
+    raise _Damaged(said)
 
 
 def _sizes(tree: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -7,6 +7,7 @@ from typing import Any, final
 import jax.numpy as jnp
 
 from ..base.checks import number, numeric
+from ..base.errors import ParameterError
 from ..base.types import Array, ArrayLike
 from .kinetics import Kinetics, States
 
@@ -24,13 +25,15 @@ class Gate(Kinetics):
     @staticmethod
     def rates(a: Array, b: Array) -> "Gate":
         """Gate that opens with rate `a` and closes with rate `b` (1/ms, a + b > 0)."""
-        rate = numeric(a, "Gate.rates a") + numeric(b, "Gate.rates b")
+        rate = _dividing(numeric(a, "Gate.rates a") + numeric(b, "Gate.rates b"), "Gate.rates: a + b")
         return Gate(a / rate, rate)
 
     @staticmethod
     def relax(inf: Array, tau: Array) -> "Gate":
         """Gate that relaxes to `inf` with time constant `tau` (ms, > 0)."""
-        return Gate(numeric(inf, "Gate.relax inf"), 1.0 / numeric(tau, "Gate.relax tau"))
+        return Gate(
+            numeric(inf, "Gate.relax inf"), 1.0 / _dividing(numeric(tau, "Gate.relax tau"), "Gate.relax tau")
+        )
 
     def names(self, own: str) -> tuple[str, ...]:
         return (own,)
@@ -48,6 +51,13 @@ class Gate(Kinetics):
     def step(self, x: Array, dt: Any) -> Array:
         """Return the gate `dt` ms after it was `x`: exact for a voltage that stands still."""
         return self.inf + (x - self.inf) * jnp.exp(-dt * self.rate)
+
+
+def _dividing(x: Any, name: str) -> Any:
+    """Return what a rate is divided by; `ParameterError` where that is known to be the plain number zero."""
+    if isinstance(x, int | float) and x == 0:
+        raise ParameterError(f"{name} = 0 must be positive")
+    return x
 
 
 @final

@@ -85,6 +85,24 @@ def numeric(x: Any, name: str) -> Any:
     raise ParameterError(f"{name} must be a number or an array of numbers, not {shown(x)}")
 
 
+def broadcast(function: str, **values: Any) -> None:
+    """Raise `ParameterError` unless all values are `numeric` and their shapes broadcast; `function` names who asks."""
+    for name, x in values.items():
+        numeric(x, f"{function} {name}")
+    try:
+        np.broadcast_shapes(*(np.shape(x) for x in values.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {np.shape(x)}" for name, x in values.items() if np.ndim(x))
+        raise ParameterError(f"{function}: the shapes do not fit one another: {shapes}") from None
+
+
+def divides(x: Any, name: str) -> Any:
+    """Return what something is divided by; `ParameterError` where it is known to be zero before anything is traced."""
+    if isinstance(x, int | float | np.ndarray | np.generic) and not np.all(x):
+        raise ParameterError(f"{name} = 0 cannot be: something is divided by it")
+    return x
+
+
 def number(x: Any, unit: str, name: str, *, kind: type[CajaxError] = ParameterError, **bounds: Any) -> float:
     """Return one finite real number in `unit` as a float; bounds and errors are those of `reals`."""
     if isinstance(x, Tracer):

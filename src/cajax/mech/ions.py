@@ -7,9 +7,8 @@ from typing import Any, ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ..base.checks import count, flag, numeric, of_kind, word
+from ..base.checks import broadcast, count, divides, flag, of_kind, word
 from ..base.errors import ParameterError
 from ..base.objects import optional
 from ..base.types import Array, Param
@@ -77,12 +76,11 @@ def ghk_voltage(
 
 
 def _check_numbers(function: str, **values: Any) -> None:
-    """Raise `ParameterError` unless all are numbers, and a plain valence or concentration one that may divide."""
-    for name, x in values.items():
-        numeric(x, f"{function} {name}")
-        known = isinstance(x, int | float | np.ndarray | np.generic)
-        if name in ("valence", "inside", "outside") and known and not np.all(x):
-            raise ParameterError(f"{function} {name} = 0 is none; give another number")
+    """Raise `ParameterError` unless all are numbers that fit one another, and none divides by zero."""
+    broadcast(function, **values)
+    for name in ("valence", "inside", "outside"):
+        if name in values:
+            divides(values[name], f"{function} {name}")
 
 
 def _as_species(x: Any) -> str | None:

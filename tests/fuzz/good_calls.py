@@ -177,7 +177,7 @@ def _runs() -> Iterator[Call]:
     clamp = cx.IClamp("soma", 0.0, 9.0, 0.1)
     run = {
         "model": _model(), "t1": 0.2, "dt": 0.1, "inputs": [clamp], "record": {"v": "soma"}, "method": cx.Staggered(),
-        "adjoint": cx.Checkpointed(), "state": None, "throw": True,
+        "adjoint": cx.Checkpointed(), "state": None, "throw": True, "continued": False,
     }  # fmt: skip
     yield _of(cx.simulate, **run)
     yield Call(
@@ -188,7 +188,10 @@ def _runs() -> Iterator[Call]:
         lambda a: cx.simulate(_model(), 0.2, 0.1, record={"v": cx.Probe(a["at"], a["what"])}),
         {"at": "soma", "what": "hh.m"},
     )
-    planned = {k: v for k, v in run.items() if k not in ("state", "throw")} | {"batch": 1, "calibrate": False}
+    planned = {k: v for k, v in run.items() if k not in ("state", "throw", "continued")} | {
+        "batch": 1,
+        "calibrate": False,
+    }
     yield _of(cx.plan, **planned)
     yield _of(cx.BackwardEuler)
     yield _of(cx.Staggered)

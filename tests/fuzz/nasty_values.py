@@ -82,7 +82,7 @@ def nasty_values() -> dict[str, Any]:
     things = {
         "10**400": 10**400, "-(10**5000)": -(10**5000), "object()": object(), "Rude()": Rude(),
         "ManyLines()": ManyLines(),
-        "generator": (x for x in "ab"), "lambda": lambda *x: x, "int": int, "Leak": Leak, "Leak()": Leak(),
+        "generator": (x for x in "ab"), "lambda": lambda *x: x, "Leak": Leak, "Leak()": Leak(),
         "Cell": cx.Cell,
         "cell": cell, "model": cell.discretize(cx.PerBranch(1)), "network": cx.Network().add("a", cell),
         "ExpSyn()": ExpSyn(),

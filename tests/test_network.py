@@ -55,7 +55,7 @@ MISTAKES = {
     "no cell": (lambda: pair().add("c", cx.cylinder(9, 9)), ParameterError, ("'c'", "Cell")),
     "cell class": (lambda: pair().add("c", cx.Cell), ParameterError, ("'c'", "Cell")),
     "model": (lambda: pair().add("c", passive().discretize(ONE)), ParameterError, ("'c'", "Cell")),
-    "none": (lambda: pair().add("c", passive(), 0), ParameterError, ("at least one",)),
+    "none": (lambda: pair().add("c", passive(), 0), ParameterError, ("at least 1",)),
     "half": (lambda: pair().add("c", passive(), 2.5), ParameterError, ("2.5", "whole")),
     "count": (lambda: pair().add("c", [passive()] * 2, 3), ParameterError, ("lists 2", "count = 3")),
     "paint": (lambda: pair().add("c", [passive(), passive().paint("soma", kd=Kd())]), ParameterError, ("painted",)),

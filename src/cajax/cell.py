@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from jax.core import Tracer
 
-from .base.checks import reals, shown, word
+from .base.checks import of_kind, reals, shown, word
 from .base.distributions import MEASURED, Distribution
 from .base.errors import ParameterError, RegionError, unknown
 from .lower.lower import lower
@@ -62,6 +62,7 @@ class Cell:
             raise ParameterError(
                 f"Cell needs a Morphology, not {type(self.morph).__name__}; use read_morphology(path) or a builder"
             )
+        of_kind(self.labels, Mapping, "Cell: labels", "a dictionary of regions by name")
         for name in _FIELDS:
             if name != "temperature" or self.temperature is not None:
                 object.__setattr__(self, name, _property(name, getattr(self, name)))

@@ -7,10 +7,12 @@ from typing import Any, final
 
 import numpy as np
 
-from .base.checks import count, flag, number
+from .base import checks
+from .base.checks import array_of, flag, number, of_kind, shown, word
 from .base.errors import ParameterError, unknown
+from .base.limits import affordable
 from .cell import Cell
-from .lower.lower import lower
+from .lower.lower import MOST_CVS, lower
 from .mech import EventSynapse, GapJunction, Plasticity, Surrogate, Synapse
 from .model.model import Model
 from .morph import DEFAULT_LABELS, Location, Region, as_location
@@ -39,7 +41,7 @@ def bernoulli(p: float, seed: int = 0, autapses: bool = False) -> Rule:
     Within one population a cell is left out of its own targets unless `autapses` is True.
     """
     p = number(p, "1", "bernoulli probability p", above=0.0, most=1.0)
-    seed = count(seed, "bernoulli seed", least=0)
+    seed = checks.count(seed, "bernoulli seed", least=0)
     return Rule("bernoulli", p=p, seed=seed, autapses=flag(autapses, "bernoulli autapses"))
 
 
@@ -48,7 +50,17 @@ def edges(pairs: Any) -> Rule:
 
     With `[edge, 3]` the third number says at which of the sites `at` on the postsynaptic cell; else it is all of them.
     """
-    return Rule("edges", array=np.asarray(pairs))
+    array = array_of(pairs)
+    if array is None or array.dtype.hasobject or array.dtype.kind in "US":
+        raise ParameterError(f"edges() takes integers of shape [edge, 2] or [edge, 3], not {shown(pairs)}")
+    return Rule("edges", array=array)
+
+
+def _size(name: str, size: Any) -> int:
+    """Return how many members a population has; `ParameterError` for what is no such number, or no computer holds."""
+    size = checks.count(size, f"population '{name}': count", most=10**30)
+    affordable(f"population '{name}'", size, "members", MOST_CVS, "choose a smaller count")
+    return size
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -75,11 +87,7 @@ def _alike(a: Decor, b: Decor) -> bool:
 
 def _check_event_options(synapse: Any, options: dict[str, Any]) -> None:
     """Raise `ParameterError` where an option of event synapses is of the wrong kind, or is given to another synapse."""
-    kinds = {
-        "surrogate": (Surrogate, "FastSigmoid()"),
-        "plasticity": (Plasticity, "STDP()"),
-        "in_flight": (int, "8"),
-    }
+    kinds = {"surrogate": (Surrogate, "FastSigmoid()"), "plasticity": (Plasticity, "STDP()")}
     for name, value in options.items():
         if value is None:
             continue
@@ -87,20 +95,20 @@ def _check_event_options(synapse: Any, options: dict[str, Any]) -> None:
             raise ParameterError(
                 f"{name}=… belongs to synapses that answer to spikes, such as ExpSyn(), not {type(synapse).__name__}"
             )
-        kind, example = kinds.get(name, (object, ""))
-        if not isinstance(value, kind) or (name == "in_flight" and not value >= 1):
-            raise ParameterError(f"{name} = {value!r} is none; write for example {name}={example}")
+        if name in kinds:
+            of_kind(value, kinds[name][0], name, f"for example {kinds[name][1]}")
+        if name == "in_flight":
+            checks.count(value, name)
 
 
 def _check_kinds(synapse: Any, rule: Any, name: Any) -> None:
     """Raise `ParameterError` unless these are a synapse whose methods fit, a rule or None, and a word or None."""
-    if rule is not None and not isinstance(rule, Rule):
-        raise ParameterError(f"connect needs a rule such as all_to_all(), not {rule!r}")
-    if name is not None and not str(name).isidentifier():
-        raise ParameterError(f"projection name {name!r} must be a word of letters, digits and _")
-    if not isinstance(synapse, Synapse | EventSynapse | GapJunction):
-        raise ParameterError(f"connect needs a synapse such as Graded() or ExpSyn(), not {synapse!r}")
-    synapse.check()
+    if rule is not None:
+        of_kind(rule, Rule, "connect: rule", "a rule such as all_to_all()")
+    if name is not None:
+        word(name, "projection name")
+    kinds = (Synapse, EventSynapse, GapJunction)
+    of_kind(synapse, kinds, "connect: synapse", "a synapse such as Graded() or ExpSyn()").check()
 
 
 @final
@@ -118,28 +126,22 @@ class Network:
 
         `SpikeSource()` in place of a cell makes sources of spikes, driven by `Spikes` and `Poisson` inputs.
         """
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ParameterError(f"population name {name!r} must be a word of letters, digits and _")
+        word(name, "population name")
         if name in {p.name for p in self.populations}:
             raise ParameterError(f"there is a population '{name}' already; choose another name")
+        size = None if count is None else _size(name, count)
         if isinstance(cell, SpikeSource):
-            if not isinstance(count, int | np.integer | None) or (count is not None and count < 1):
-                raise ParameterError(f"population '{name}' needs a whole number of sources, not {count!r}")
-            new = Population(name, (), (1 if count is None else int(count),), Decor({}, ()))
+            new = Population(name, (), (size or 1,), Decor({}, ()))
             return dataclasses.replace(self, populations=(*self.populations, new))
         cells: list[Any] = list(cell) if isinstance(cell, list | tuple) else [cell]
         if not cells or not all(isinstance(c, Cell) for c in cells):
             raise ParameterError(f"population '{name}' needs a Cell or a list of Cells")
         if isinstance(cell, Cell):
-            if not isinstance(count, int | np.integer | None):
-                raise ParameterError(f"population '{name}' needs a whole number of cells, not {count!r}")
-            counts = (1 if count is None else int(count),)
+            counts = (size or 1,)
         else:
-            if count not in (None, len(cells)):
-                raise ParameterError(f"population '{name}' lists {len(cells)} cells, but count = {count}")
+            if size not in (None, len(cells)):
+                raise ParameterError(f"population '{name}' lists {len(cells)} cells, but count = {size}")
             counts = (1,) * len(cells)
-        if counts[0] < 1:
-            raise ParameterError(f"population '{name}' needs at least one cell, not {count}")
         decor = cells[0].decor
         if not all(c is cells[0] or _alike(c.decor, decor) for c in cells):
             raise ParameterError(
@@ -194,7 +196,7 @@ class Network:
         """Raise unless both populations exist, have the labels that are named, and the second one has membranes."""
         known = {p.name: p for p in self.populations}
         for population in (pre, post):
-            if population not in known:
+            if not isinstance(population, str) or population not in known:
                 raise unknown("population", population, known)
         if not known[post].shapes:
             raise ParameterError(

@@ -10,14 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import units
-from .base.errors import ParameterError
+from .base.checks import count, flag, number
 from .base.show import text_of
 from .engine.method import Method, Staggered
 from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
-from .simulate import simulate
+from .simulate import as_inputs, simulate
 from .solve import Adjoint, Checkpointed, Schedule
 from .solve.adjoint import COPIES
 from .solve.memory import free_memory
@@ -133,11 +132,9 @@ def plan(
 
     Raises what `simulate` raises for a run that makes no sense, and `ParameterError` for a wrong batch.
     """
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
-        raise ParameterError(f"plan: batch = {batch!r} must be a whole number of runs, at least 1")
+    batch, calibrate = count(batch, "plan: batch"), flag(calibrate, "plan: calibrate")
     require_model(model, "plan")
-    if isinstance(inputs, Iterable):  # `simulate` says what is wrong with anything else
-        inputs = tuple(inputs)
+    inputs = as_inputs(inputs)
     run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False)
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1
@@ -147,10 +144,10 @@ def plan(
     found = Plan(
         cvs=model.structure.size,
         dtype=str(shapes.state.v.dtype),
-        t1=float(units.value(t1, "ms", "t1")),
-        dt=float(units.value(dt, "ms", "dt")),
+        t1=number(t1, "ms", "t1"),
+        dt=number(dt, "ms", "dt"),
         steps=n,
-        batch=int(batch),
+        batch=batch,
         levels=0 if stored is None else len(schedule.segments(n)),
         segments=schedule.segments(n),
         stored=stored,
@@ -160,7 +157,7 @@ def plan(
         budget=adjoint.budget(),
         free_bytes=free_memory(),
     )
-    return _timed(found, schedule, model, tuple(inputs), run) if calibrate else found
+    return _timed(found, schedule, model, inputs, run) if calibrate else found
 
 
 @final

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from .base import units
 from .base.batching import batch_size, is_traced
+from .base.checks import MOST, flag, number, of_kind, shown, text
 from .base.errors import NonFiniteError, ProtocolError, unknown
+from .base.limits import affordable
 from .base.types import Array, Float
 from .engine.electrodes import numbered
 from .engine.method import Method, Staggered
@@ -26,22 +26,37 @@ from .record.observers import Observers, Recordings
 from .record.parse import parse
 from .record.quantities import Voltage
 from .solve import Adjoint, Checkpointed, Schedule
+from .solve.memory import all_memory
 
 
-def _number_of_steps(t1: Any, dt: Any) -> int:
-    for name, value in (("t1", t1), ("dt", dt)):
-        if isinstance(value, Tracer):
-            raise ProtocolError(
-                f"{name} is traced; simulate needs it as a plain number: close over it or make it static"
-            )
-        if not (np.ndim(value) == 0 and np.isfinite(value) and value > 0):
-            raise ProtocolError(f"{name} = {value!r} ms must be a positive number")
-    n = round(float(t1) / float(dt))
+def _number_of_steps(t1: float, dt: float) -> int:
+    ratio = t1 / dt
+    cure = "take a larger dt, or a shorter t1 and go on from .state"
+    affordable(f"t1 = {t1:g} ms in steps of dt = {dt:g} ms", ratio, "steps", MOST, cure, ProtocolError)
+    n = round(ratio)
     if n < 1:
         raise ProtocolError(
             f"t1 = {t1:g} ms is shorter than half a step of dt = {dt:g} ms; nothing would run"
         )
     return n
+
+
+def _check_room(n: int, samples: Mapping[str, Any], batch: int, every: Mapping[str, int]) -> None:
+    """Raise `ProtocolError` where the recordings are larger than all of the machine's memory."""
+    sizes = {name: _bytes(x) * (n // every[name] + 1) for name, x in samples.items()}
+    for name in sorted(sizes, key=sizes.__getitem__)[-1:]:
+        who = f"recording '{name}' over {n:,} steps"
+        cure = "record fewer places, more seldom (every=…), or go on from .state in shorter runs"
+        affordable(who, batch * sum(sizes.values()), "bytes", all_memory(), cure, ProtocolError)
+
+
+def _check_precision(model: Model) -> None:
+    """Raise `ProtocolError` for a model in double precision while JAX computes in single precision."""
+    if model.area.dtype == jnp.float64 and jnp.result_type(float) != jnp.float64:
+        raise ProtocolError(
+            "the model is in double precision, which JAX has off: say jax.config.update('jax_enable_x64', True) before"
+            " simulate, or discretize (or load) the model again in single precision"
+        )
 
 
 def _check_targets(structure: Structure, inputs: Sequence[Input]) -> None:
@@ -144,10 +159,11 @@ def simulate(
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
     """
     require_model(model, "simulate")
-    t1, dt = units.value(t1, "ms", "t1"), units.value(dt, "ms", "dt")
+    _check_precision(model)
+    t1, dt = (number(x, "ms", k, above=0.0, kind=ProtocolError) for k, x in (("t1", t1), ("dt", dt)))
     n = _number_of_steps(t1, dt)
-    _check_choices(method, adjoint)
-    inputs = _as_inputs(inputs)
+    _check_choices(method, adjoint, state, throw)
+    inputs = as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
     leaves, tree = jax.tree.flatten(model)
@@ -158,6 +174,7 @@ def simulate(
     state = state if state is None or continued else state.begun()
     _check_delays(model, dt)
     batch = batch_size(model, inputs, state)
+    _check_room(n, samples, batch, {name: x.every for name, x in recordings})
     schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
     run = partial(_run, model, inputs, record=recordings, method=method, schedule=schedule)
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
@@ -176,7 +193,7 @@ def _shapes(
 
     def start(model: Model) -> tuple[State, dict[str, Any]]:
         physics = bind(model, (), any(x.metered for _, x in record))
-        state = initial(physics, method, jnp.zeros(()))
+        state = initial(physics, method, jnp.zeros((), physics.v0.dtype))
         return state, Observers(model.structure, physics, method, record).read(state)
 
     return jax.eval_shape(start, jax.tree.unflatten(tree, leaves))
@@ -194,33 +211,27 @@ def _recordings(structure: Structure, record: Mapping[str, Any] | None) -> Recor
             return (("v", Voltage(layouts[0].soma)),)
         return tuple((x.name, Voltage(x.name)) for x in layouts if not x.virtual)
     if not isinstance(record, Mapping):
-        raise ProtocolError(f"record must map names to places, as in record={{'v': 'soma'}}, not {record!r}")
+        raise ProtocolError(
+            f"record must map names to places, as in record={{'v': 'soma'}}, not {shown(record)}"
+        )
     for name, place in record.items():
+        text(name, "the name of a recording", kind=ProtocolError)
         try:
             hash(place)
-        except TypeError:
+        except (TypeError, ValueError):
             raise ProtocolError(
-                f"cannot record '{name}' at {place!r}: give one place per name, or one such as every_cv('soma')"
+                f"cannot record '{name}' at {shown(place)}: give one place per name, or one such as every_cv('soma')"
             ) from None
     return tuple((name, parse(structure, spec)) for name, spec in record.items())
 
 
-def _check_choices(method: Any, adjoint: Any) -> None:
-    for name, value, kind, example in (
-        ("method", method, Method, "Staggered() or BackwardEuler()"),
-        ("adjoint", adjoint, Adjoint, "Checkpointed() or Direct()"),
-    ):
-        if not isinstance(value, kind):
-            raise ProtocolError(f"{name} must be {example}, not {value!r}")
-
-
-def _as_inputs(inputs: Any) -> tuple[Input, ...]:
-    if isinstance(inputs, Input) or inputs is None:
-        raise ProtocolError(f"inputs must be a list such as [IClamp(…)], not {type(inputs).__name__}")
+def as_inputs(inputs: Any) -> tuple[Input, ...]:
+    """Return the inputs as a tuple; `ProtocolError` for anything that is no list of inputs."""
+    if isinstance(inputs, Input | str) or not isinstance(inputs, Iterable):
+        raise ProtocolError(f"inputs must be a list such as [IClamp(…)], not {shown(inputs)}")
     inputs = tuple(inputs)
     for source in inputs:
-        if not isinstance(source, Input):
-            raise ProtocolError(f"inputs must be clamps such as IClamp(…), not {type(source).__name__}")
+        of_kind(source, Input, "inputs", "clamps such as IClamp(…)", kind=ProtocolError)
     return inputs
 
 
@@ -237,16 +248,22 @@ def _check_times(inputs: Sequence[Input], t1: float, before: State | None) -> No
             source.check(start, end)
 
 
-def _check_state(state: Any, shapes: State, continued: Any) -> None:
+def _check_choices(method: Any, adjoint: Any, state: Any, throw: Any) -> None:
+    of_kind(method, Method, "method", "Staggered() or BackwardEuler()", kind=ProtocolError)
+    of_kind(adjoint, Adjoint, "adjoint", "Checkpointed() or Direct()", kind=ProtocolError)
+    flag(throw, "throw", kind=ProtocolError)
+    if state is not None:
+        of_kind(state, State, "state", "the .state of a Solution", kind=ProtocolError)
+
+
+def _check_state(state: State | None, shapes: State, continued: Any) -> None:
     """Raise `ProtocolError` unless `state` is None or a state of this model, whatever its electrodes were."""
-    if not isinstance(continued, bool) or (continued and state is None):
+    if flag(continued, "continued", kind=ProtocolError) and state is None:
         raise ProtocolError(
             f"continued = {continued!r}: give True together with the state of the run that goes on"
         )
     if state is None:
         return
-    if not isinstance(state, State):
-        raise ProtocolError(f"state must be the .state of a Solution, not {type(state).__name__}")
     given, wanted = ((x.v, {**x.parts, "electrodes": None}, x.origin, x.n, x.dt) for x in (state, shapes))
     pairs = zip(jax.tree.leaves(given), jax.tree.leaves(wanted), strict=False)
     if jax.tree.structure(given) != jax.tree.structure(wanted) or any(

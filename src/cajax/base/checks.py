@@ -62,7 +62,7 @@ def reals(
         return value
     low, high = float(value.min()), float(value.max())  # a NaN anywhere comes out of both
     if not is_finite(low) or not is_finite(high):
-        raise kind(f"{name} must be finite, not {shown(given)}")
+        raise kind(f"{name} = {shown(given)} must be finite")
     end = "" if unit == "1" else f" {unit}"
     if least is not None and low < least:
         raise kind(f"{name} = {low:g}{end} {'is negative' if least == 0 else f'must be at least {least:g}'}")
@@ -75,11 +75,32 @@ def reals(
 
 def numeric(x: Any, name: str) -> Any:
     """Return what traced code may compute with, whatever its value: numbers and arrays of them, or their shapes."""
-    if isinstance(x, jax.ShapeDtypeStruct | int | float | np.ndarray | np.generic | jax.Array):
+    half_or_masked = isinstance(x, np.float16 | np.ma.MaskedArray)
+    if not half_or_masked and isinstance(
+        x, jax.ShapeDtypeStruct | int | float | np.ndarray | np.generic | jax.Array
+    ):
         dtype = np.dtype(type(x)) if isinstance(x, bool | float) else getattr(x, "dtype", np.dtype(int))
-        if is_real(dtype):
+        if is_real(dtype) and not (isinstance(x, int) and abs(x) >= 2**31):
             return x
     raise ParameterError(f"{name} must be a number or an array of numbers, not {shown(x)}")
+
+
+def broadcast(function: str, **values: Any) -> None:
+    """Raise `ParameterError` unless all values are `numeric` and their shapes broadcast; `function` names who asks."""
+    for name, x in values.items():
+        numeric(x, f"{function} {name}")
+    try:
+        np.broadcast_shapes(*(np.shape(x) for x in values.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {np.shape(x)}" for name, x in values.items() if np.ndim(x))
+        raise ParameterError(f"{function}: the shapes do not fit one another: {shapes}") from None
+
+
+def divides(x: Any, name: str) -> Any:
+    """Return what something is divided by; `ParameterError` where it is known to be zero before anything is traced."""
+    if isinstance(x, int | float | np.ndarray | np.generic) and not np.all(x):
+        raise ParameterError(f"{name} = 0 cannot be: something is divided by it")
+    return x
 
 
 def number(x: Any, unit: str, name: str, *, kind: type[CajaxError] = ParameterError, **bounds: Any) -> float:
@@ -107,8 +128,8 @@ def count(
     is_array = isinstance(x, np.ndarray | np.integer | jax.Array) and not isinstance(x, Tracer)
     is_whole = is_array and x.ndim == 0 and jnp.issubdtype(x.dtype, jnp.integer)
     if isinstance(x, bool) or not (isinstance(x, int) or is_whole) or not least <= int(x) <= most:
-        bounds = f"of at least {least}" if most == MOST else f"from {least} to {most}"
-        raise kind(f"{name} must be a whole number {bounds}, not {shown(x)}")
+        bounds = f"of at least {least}" if most >= MOST else f"from {least} to {most}"
+        raise kind(f"{name} = {shown(x)} must be a whole number {bounds}")
     return int(x)
 
 

@@ -4,12 +4,18 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST = 480
+"""Characters of a message; of a longer one the middle is left out."""
+
 
 class CajaxError(Exception):
-    """Base of all errors that Cajax raises on purpose; the text is one line, whatever names it holds."""
+    """Base of all errors that Cajax raises on purpose; the text is one line, whatever it quotes."""
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(" ".join(str(text).split()))
+        line = " ".join(str(text).split())
+        super().__init__(
+            line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 3 :]}"
+        )
 
 
 class CajaxWarning(UserWarning):
@@ -56,8 +62,9 @@ def unknown(kind: str, name: Any, known: Iterable[str], where: str = "") -> Unkn
     """Build the error for a name that matches nothing, with the nearest candidates."""
     known = sorted(set(known))
     if not isinstance(name, str):
+        example = next(iter(known), "name")
         return UnknownNameError(
-            f"a {kind} is named by text such as '{next(iter(known), 'name')}', not {name!r:.60}"
+            f"a {kind} is named by text such as '{example}', not by a {type(name).__name__}"
         )
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:8]
     place = f" in {where}" if where else ""

@@ -85,7 +85,9 @@ def parse(unit: str) -> tuple[float, tuple[int, ...]]:
     Raises `UnitError` for a unit that does not exist.
     """
     if not isinstance(unit, str) or len(unit) > 60:
-        raise UnitError(f"a unit is text such as {', '.join(TABLE.values())}, not {unit!r:.60}")
+        raise UnitError(
+            f"a unit is short text such as {', '.join(TABLE.values())}, not a {type(unit).__name__}"
+        )
     text = unit.strip()
     for old, new in _SPELLING.items():
         text = text.replace(old, new)

@@ -25,12 +25,12 @@ class Solution(eqx.Module):
     thinned: tuple[tuple[str, int], ...] = eqx.field(static=True, default=())
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.records:
+        if not isinstance(name, str) or name not in self.records:
             raise unknown("recording", name, self.records)
         return self.records[name]
 
     def times(self, name: str) -> Float[Array, "time"]:
         """Return the times (ms) of the samples of a recording."""
-        if name not in self.records:
+        if not isinstance(name, str) or name not in self.records:
             raise unknown("recording", name, self.records)
         return self.ts[:: dict(self.thinned).get(name, 1)]

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ..base.checks import floats, shown, text
-from ..base.errors import ParameterError, ProtocolError
+from ..base.errors import ParameterError, ProtocolError, RegionError
 from ..base.kinks import ramp
 from ..base.objects import optional
 from ..base.types import Array, Float
@@ -18,10 +18,10 @@ from ..morph import Location, Region
 
 
 def as_place(at: Any, kind: str) -> Any:
-    """Return a place: text, a region, a location, or a pair (population, one of these); else `ProtocolError`."""
+    """Return a place: text, a region, a location, or a pair (population, one of these); else `RegionError`."""
     where = at[1] if isinstance(at, tuple) and len(at) == 2 and isinstance(at[0], str) else at
     if not isinstance(where, str | Region | Location):
-        raise ProtocolError(
+        raise RegionError(
             f"{kind} at {shown(at)} is no place; write text such as 'soma', a region or a location, in a network"
             " 'population' or ('population', location)"
         )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.checks import count, flag, number
 from ..base.objects import optional
 from ..model.model import Model
 from ..morph import Morphology
@@ -19,6 +20,9 @@ from ..train import Free, History
 from .score import Score
 
 Say = Callable[[str], None]
+
+MOST_SIZE = 1_000_000
+"""The most cells, trials or steps that a setting may ask for."""
 
 S = TypeVar("S", bound=Score, covariant=True)
 
@@ -74,6 +78,23 @@ class Job(ABC, Generic[S]):
     """The input, with values 0..1, that an adversary may change; "" where that makes no sense."""
     remembered: ClassVar[str] = ""
     """The input that is to be kept in memory (one number or one-hot per trial), where that is not the target."""
+
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` for a setting of another kind than its field's, or a size that is beyond reason."""
+        kinds = {int: self._as_size, float: lambda x, name: number(x, "1", name), bool: flag}
+        for field in dataclasses.fields(self):
+            if isinstance(field.type, type) and field.type in kinds:
+                value = kinds[field.type](getattr(self, field.name), f"{type(self).__name__}: {field.name}")
+                object.__setattr__(self, field.name, value)
+        self.check()
+
+    @staticmethod
+    def _as_size(x: Any, name: str) -> int:
+        return count(x, name, least=0, most=2**63 if name.endswith(": seed") else MOST_SIZE)
+
+    @optional
+    def check(self) -> None:
+        """Raise `ParameterError` for settings that make no sense together."""
 
     @property
     @abstractmethod

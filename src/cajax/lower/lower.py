@@ -6,8 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.checks import shown
 from ..base.distributions import Distribution
 from ..base.errors import ParameterError, unknown
+from ..base.limits import affordable
 from ..model.ions import check_ions
 from ..model.layout import Group, Layout, cv_ends, spread
 from ..model.model import Model
@@ -22,12 +24,15 @@ from .parameters import Parameters
 from .projections import connect
 from .territory import Territory
 
+MOST_CVS = 100_000_000
+"""The most control volumes of a network, and the most sources of spikes."""
+
 
 def lower(populations: Sequence[Population], projections: Sequence[Projection], policy: Any) -> Model:
     """Return the model of these populations and projections, discretized by `policy`."""
     if not isinstance(policy, Policy) or isinstance(policy, type):
         raise ParameterError(
-            f"{policy!r} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)"
+            f"{shown(policy)} is not a discretization; use PerBranch(n), MaxLength(um) or DLambda(f)"
         )
     layouts = _layouts(populations, policy)
     low = Parameters()
@@ -72,6 +77,8 @@ def _layouts(populations: Sequence[Population], policy: Policy) -> tuple[Layout,
         groups, first = [], 0
         for morph, lanes in zip(population.shapes, population.counts, strict=True):
             cvs = _discretize(morph, labels, population.decor, policy)
+            who = f"population '{population.name}' of {population.size:,} cells"
+            affordable(who, start + lanes * len(cvs), "CVs", MOST_CVS, "take fewer cells, or longer CVs")
             groups.append(Group(start, lanes, first, cvs))
             start += lanes * len(cvs)
             first += lanes

@@ -98,9 +98,10 @@ def _check_function(
         raise ParameterError(
             f"parameter '{path}': the function of along() fails: {type(error).__name__}: {reason}"
         ) from error
+    out = reals(out, spec.unit, f"parameter '{path}', the value of along()'s function,")
     if np.shape(out) not in ((), (ground.size,)):
         raise ParameterError(
             f"parameter '{path}': along()'s function returns shape {np.shape(out)} for a measure of"
             f" {np.shape(laid.measure)}"
         )
-    check_value(owner, spec, reals(out, spec.unit, f"parameter '{path}', the value of along()'s function,"))
+    check_value(owner, spec, out)

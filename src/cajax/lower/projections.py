@@ -6,9 +6,10 @@ from typing import Any, final
 
 import numpy as np
 
-from ..base import units
+from ..base.checks import number, reals
 from ..base.distributions import EDGE, Distribution, Each
 from ..base.errors import ParameterError, RegionError
+from ..base.limits import affordable
 from ..mech import EventSynapse, GapJunction, Mechanism, Synapse, check_value
 from ..model.inserted import (
     THRESHOLD,
@@ -27,6 +28,9 @@ from .parameters import Parameters
 
 _SHORTEST_INTERVAL = 1.0  # ms between spikes of one cell, for the room that spikes in flight are given
 
+MOST_EDGES = 500_000_000
+"""The most pairs that a rule looks at, and the most places for spikes on their way."""
+
 
 def connect(
     low: Parameters,
@@ -40,15 +44,15 @@ def connect(
     """
     points = {m.population for m in channels if m.template.is_point}
     kinds: dict[str, list[Any]] = {"graded": [], "events": [], "gaps": []}
-    for number, projection in enumerate(projections):
+    for k, projection in enumerate(projections):
         lowering = _Lowering(low, projection, layouts[projection.pre], layouts[projection.post], points)
         match projection.synapse:
             case Synapse():
-                kinds["graded"].append(lowering.graded(number, projection.synapse))
+                kinds["graded"].append(lowering.graded(k, projection.synapse))
             case EventSynapse():
-                kinds["events"].append(lowering.events(number, projection.synapse))
+                kinds["events"].append(lowering.events(k, projection.synapse))
             case GapJunction():
-                kinds["gaps"].append(lowering.gaps(number, projection.synapse))
+                kinds["gaps"].append(lowering.gaps(k, projection.synapse))
     return {kind: tuple(found) for kind, found in kinds.items()}
 
 
@@ -69,6 +73,16 @@ class _Lowering:
         self.post = self._postsynaptic()
         self.per_cell = self.post.shape[1]
         self.within = projection.pre == projection.post
+        sites = len(self.pre) * self.post.size
+        if projection.rule.name in ("all_to_all", "bernoulli"):
+            who = f"projection '{self.path}' by {projection.rule.name}()"
+            affordable(
+                who,
+                sites,
+                "pairs of cell and site",
+                MOST_EDGES,
+                "name pairs by edges(), or take fewer cells",
+            )
         self.mutual = isinstance(projection.synapse, GapJunction) and self._meets_itself()
         sizes = len(self.pre), len(self.post)
         self.pairs = projection.rule.pairs(*sizes, self.per_cell, self.within, self.mutual)
@@ -109,7 +123,7 @@ class _Lowering:
         pairs = self._every_pair() if per_edge or plastic is not None else self.pairs
         return EventProjection(
             self._wires(number, pairs), synapse.plain(), fields, delay_path, pre, projection.surrogate,
-            projection.in_flight or self._room(delay), per_edge, plastic,
+            self._slots(delay), per_edge, plastic,
         )  # fmt: skip
 
     def _presynaptic(self) -> np.ndarray:
@@ -198,9 +212,9 @@ class _Lowering:
     def _add_weight(self) -> None:
         path = f"{self.path}.weight"
         weight = _edge_values(self.projection.weight, "uS", self.shape, path)
-        if not np.isfinite(weight).all() or (weight < 0).any():
+        if (weight < 0).any():
             raise ParameterError(
-                f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second"
+                f"'{path}' must not be negative (a conductance in uS); for inhibition connect a second"
                 " synapse with a lower reversal potential"
             )
         self.low.add(path, weight, WEIGHT)
@@ -229,14 +243,21 @@ class _Lowering:
         threshold, path = self.projection.threshold, f"{self.path}.threshold"
         if threshold is None and layout.name in self.points:
             return Detector(cvs)
-        threshold = units.value(THRESHOLD if threshold is None else threshold, "mV", path)
-        check_value(self.path, SPIKE, threshold)
+        threshold = number(THRESHOLD if threshold is None else threshold, "mV", f"'{path}'")
         self.low.add(path, threshold, SPIKE)
         return Detector(cvs, threshold=path)
 
-    def _room(self, delay: np.ndarray) -> int:
-        """Return how many spikes of one cell are kept on their way at once."""
-        room = math.ceil(float(delay.max(initial=0.0)) / _SHORTEST_INTERVAL) + 3
+    def _slots(self, delay: np.ndarray) -> int:
+        """Return how many spikes of one cell are kept on their way at once: `in_flight`, or as many as there may be."""
+        if self.projection.in_flight is not None:
+            asked = self.projection.in_flight * len(self.pre)
+            who = f"in_flight = {self.projection.in_flight} of '{self.path}'"
+            affordable(who, asked, "places for spikes on their way", MOST_EDGES, "choose a smaller in_flight")
+            return self.projection.in_flight
+        longest = float(delay.max(initial=0.0))
+        who, cure = f"a delay of {longest:g} ms of '{self.path}'", "give shorter delays, or in_flight=…"
+        affordable(who, longest * len(self.pre), "places for spikes on their way", MOST_EDGES, cure)
+        room = math.ceil(longest / _SHORTEST_INTERVAL) + 3
         if self.pre_layout.virtual:
             room += 3  # sources know no refractoriness
         if self.projection.surrogate is not None:
@@ -262,7 +283,7 @@ def _edge_values(value: Any, unit: str, shape: tuple[int, ...], path: str) -> np
         raise ParameterError(f"'{path}' cannot vary by {value.scope}; write each('edge', …)")
     if isinstance(value, Distribution) and not per_edge:
         raise ParameterError(f"'{path}' cannot be graded; write one number or each('edge', …)")
-    values = np.asarray(units.value(value.x if per_edge else value, unit, path), float)
+    values = np.asarray(reals(value.x if per_edge else value, unit, f"'{path}'"), float)
     if per_edge and values.ndim == 0:
         values = np.broadcast_to(values, shape)
     if values.shape not in ((), shape):

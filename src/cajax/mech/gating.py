@@ -6,7 +6,7 @@ from typing import Any, final
 
 import jax.numpy as jnp
 
-from ..base.checks import number, numeric
+from ..base.checks import broadcast, divides, number
 from ..base.types import Array, ArrayLike
 from .kinetics import Kinetics, States
 
@@ -24,13 +24,15 @@ class Gate(Kinetics):
     @staticmethod
     def rates(a: Array, b: Array) -> "Gate":
         """Gate that opens with rate `a` and closes with rate `b` (1/ms, a + b > 0)."""
-        rate = numeric(a, "Gate.rates a") + numeric(b, "Gate.rates b")
+        broadcast("Gate.rates", a=a, b=b)
+        rate = divides(a + b, "Gate.rates: a + b")
         return Gate(a / rate, rate)
 
     @staticmethod
     def relax(inf: Array, tau: Array) -> "Gate":
         """Gate that relaxes to `inf` with time constant `tau` (ms, > 0)."""
-        return Gate(numeric(inf, "Gate.relax inf"), 1.0 / numeric(tau, "Gate.relax tau"))
+        broadcast("Gate.relax", inf=inf, tau=tau)
+        return Gate(inf, 1.0 / divides(tau, "Gate.relax tau"))
 
     def names(self, own: str) -> tuple[str, ...]:
         return (own,)
@@ -91,7 +93,8 @@ def vtrap(x: ArrayLike, y: ArrayLike) -> Array:
     The linear-exponential rate of Hodgkin–Huxley models: `a = 0.032 * vtrap(-(v - vt - 15), 5)`. `x` has any
     shape, `y` broadcasts. Value and derivatives are finite for every finite x/y, in float32 and float64.
     """
-    z = jnp.divide(numeric(x, "vtrap x"), numeric(y, "vtrap y"))
+    broadcast("vtrap", x=x, y=y)
+    z = jnp.divide(x, y)
     # Beyond this the result is 0 to all digits; held there, exp and its derivatives stay finite.
     z = jnp.minimum(z, math.log(float(jnp.finfo(z.dtype).max)) - 3.0)
     return jnp.multiply(y, trap(z, jnp.exp(z)))

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..base.checks import count, flag, numeric, of_kind, word
+from ..base.checks import broadcast, count, divides, flag, of_kind, word
 from ..base.errors import ParameterError
 from ..base.objects import optional
 from ..base.types import Array, Param
@@ -60,8 +60,12 @@ def ghk_voltage(
     _check_numbers("ghk_voltage", celsius=celsius)
     for of in (permeability, inside, outside):
         _check_numbers("ghk_voltage", **of_kind(of, dict, "ghk_voltage", "dictionaries such as {'k': 1.0}"))
+    if not permeability:
+        raise ParameterError("ghk_voltage needs the permeability of one ion at least, such as {'k': 1.0}")
     if missing := {*permeability} - ({*inside} & {*outside}):
-        raise ParameterError(f"ghk_voltage needs the concentrations of '{min(missing)}' inside and outside")
+        raise ParameterError(
+            f"ghk_voltage needs the concentrations of '{min(map(str, missing))}' inside and outside"
+        )
     into, out = 0.0, 0.0
     for name, p in permeability.items():
         if abs(VALENCE.get(name, 0)) != 1:
@@ -72,8 +76,19 @@ def ghk_voltage(
 
 
 def _check_numbers(function: str, **values: Any) -> None:
-    for name, x in values.items():
-        numeric(x, f"{function} {name}")
+    """Raise `ParameterError` unless all are numbers that fit one another, and none divides by zero."""
+    broadcast(function, **values)
+    for name in ("valence", "inside", "outside"):
+        if name in values:
+            divides(values[name], f"{function} {name}")
+
+
+def _as_species(x: Any) -> str | None:
+    return None if x is None else word(x, "the species of an ion")
+
+
+def _as_valence(x: Any) -> int | None:
+    return None if x is None else count(x, "the valence of an ion", least=-9, most=9)
 
 
 class Ion(Mechanism):
@@ -87,14 +102,8 @@ class Ion(Mechanism):
     has_own_reversal: ClassVar[bool] = False
     """Whether its reversal potential is a parameter, which needs no concentrations and no temperature."""
 
-    species: str | None = eqx.field(default=None, static=True, kw_only=True)
-    valence: int | None = eqx.field(default=None, static=True, kw_only=True)
-
-    def __check_init__(self):
-        if self.species is not None:
-            word(self.species, f"{type(self).__name__} species")
-        if self.valence is not None:
-            count(self.valence, f"{type(self).__name__} valence", least=-9, most=9)
+    species: str | None = eqx.field(default=None, static=True, kw_only=True, converter=_as_species)
+    valence: int | None = eqx.field(default=None, static=True, kw_only=True, converter=_as_valence)
 
     def charge(self, species: str) -> int:
         """Return the charge number; raises `ParameterError` for a species that has none."""
@@ -253,6 +262,14 @@ class Pump(_OneVolume):
         return {"i": (flux - pumped) / self.depth}
 
 
+def _as_shells(x: Any) -> int:
+    return count(x, "Shells shells", most=12)
+
+
+def _as_axial(x: Any) -> bool:
+    return flag(x, "Shells axial")
+
+
 @final
 class Shells(Ion):
     """Concentric shells under the membrane: radial and axial diffusion, one immobile buffer, a membrane pump.
@@ -272,12 +289,8 @@ class Shells(Ion):
     kb: Param = param(0.1, "1/ms", lo=1e-12)
     vmax: Param = param(0.0, "mM*um/ms", lo=0.0)
     km: Param = param(1e-3, "mM", lo=1e-12)
-    shells: int = eqx.field(default=4, static=True)
-    axial: bool = eqx.field(default=True, static=True)
-
-    def __check_init__(self):
-        count(self.shells, "Shells shells", most=12)
-        flag(self.axial, "Shells axial")
+    shells: int = eqx.field(default=4, static=True, converter=_as_shells)
+    axial: bool = eqx.field(default=True, static=True, converter=_as_axial)
 
     def _free(self) -> Any:
         """Return the free buffer at rest (mM)."""

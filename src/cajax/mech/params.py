@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass
 from typing import Any, final
 
@@ -40,6 +41,9 @@ class _InUnit:
         self.unit, self.name = unit, "parameter"
 
     def __call__(self, x: Any) -> Any:
+        # JAX would look into an iterator, and use it up.
+        if isinstance(x, Iterator) or (isinstance(x, int) and array_of(x) is None):
+            raise ParameterError(f"{self.name} = {shown(x)} is not a number; give a number, an array or text")
         return units.value(x, self.unit, self.name)
 
 

@@ -18,6 +18,11 @@ from .kinetics import Kinetics, States
 _ROWS = tuple | list | np.ndarray | jax.Array
 
 
+def _length(rows: Any) -> int:
+    """Return how many rows or columns there are; 0 for what is no list of them."""
+    return len(rows) if isinstance(rows, _ROWS) and (isinstance(rows, tuple | list) or np.ndim(rows)) else 0
+
+
 @final
 class Scheme(Kinetics):
     """States that exchange occupancy at given rates (1/ms) at a fixed voltage; the occupancies sum to one.
@@ -68,10 +73,7 @@ class Scheme(Kinetics):
         """
         of_kind(states, tuple | list, "Scheme.matrix states", "names such as ('C', 'O')")
         n = len(states)
-        is_square = (
-            isinstance(q, _ROWS) and len(q) == n and all(isinstance(x, _ROWS) and len(x) == n for x in q)
-        )
-        if not is_square or not n:
+        if not n or _length(q) != n or any(_length(row) != n for row in q):
             raise ParameterError(f"the matrix of a scheme of {n} states needs {n} rows and {n} columns")
         for name in states:
             word(name, "Scheme.matrix state")

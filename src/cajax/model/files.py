@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import mech
+from ..base import checks
 from ..base.archive import read_arrays
 from ..base.digest import data_hash
 from ..base.disk import DEPTH, depth, parsed, write_arrays
@@ -147,7 +148,7 @@ def save(path: str | Path, model: Model) -> Path:
     """
     if not isinstance(model, Model):
         raise StoreError(f"save takes a Model, not {type(model).__name__}")
-    path = Path(path)
+    path = checks.path(path, "save: path", kind=StoreError)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     try:
         checked(model)
@@ -172,6 +173,7 @@ def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:
     Raises `StoreError` when the file is missing, damaged or of another version, or uses a class that is not there; it
     names the key. Every size is checked before memory is taken, and nothing in the file is run.
     """
+    path = checks.path(path, "load: path", kind=StoreError)
     arrays = read_arrays(path, "a Cajax model")
     text = arrays.pop("structure", None)
     if text is None or text.dtype.kind != "U" or text.ndim:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..base import units
+from ..base.checks import of_kind, reals, shown
 from ..base.distributions import SCOPES, Distribution
 from ..base.errors import ParameterError, ProtocolError, unknown
 from ..base.types import Array, Float
@@ -53,11 +53,11 @@ class Model(eqx.Module):
         Raises for unknown paths, shapes that do not fit and, where values are known, values out of range.
         """
         new = {}
-        for path, value in params.items():
-            if path not in self.params:
+        for path, value in of_kind(params, Mapping, "replace", "a dictionary from paths to values").items():
+            if not isinstance(path, str) or path not in self.params:
                 raise unknown("parameter", path, self.params)
             spec = self.structure.specs[path]
-            value = units.value(value, spec.unit, path)
+            value = reals(value, spec.unit, f"parameter '{path}'")
             if jnp.shape(value) != self.params[path].shape:
                 raise ParameterError(
                     f"parameter '{path}' has shape {self.params[path].shape}, not {jnp.shape(value)}"
@@ -68,10 +68,10 @@ class Model(eqx.Module):
 
     def widened(self, path: str, scope: str) -> "Model":
         """Return this model with the shared value at `path` given to every "cell", "branch" or "cv" separately."""
-        if path not in self.params:
+        if not isinstance(path, str) or path not in self.params:
             raise unknown("parameter", path, self.params)
         painted = self.structure.painted(path)
-        if scope not in SCOPES:
+        if not isinstance(scope, str) or scope not in SCOPES:
             raise unknown("scope", scope, SCOPES)
         if painted is None or painted.scope == ALONG:
             raise ParameterError(
@@ -93,7 +93,7 @@ class Model(eqx.Module):
         """
         if not isinstance(part, Mechanism) or not isinstance(name, str) or not name.isidentifier():
             raise ParameterError(
-                f"with_part({name!r}, …) takes a word and a class of Part and Mechanism, not {type(part).__name__}"
+                f"with_part({shown(name)}, …) takes a word and a class of Part and Mechanism, not {type(part).__name__}"
             )
         layouts = self.structure.layouts
         taken = {*PARTS, *(p.name for p in self.structure.parts), *(x.name for x in layouts)}

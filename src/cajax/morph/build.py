@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..base import units
+from ..base.checks import array_of, is_real, number, shown
 from ..base.errors import MorphologyError
 from .morphology import Branch, Morphology
 from .readers.contour import sphere
@@ -30,8 +31,7 @@ def ball_and_stick(
     soma_radius, length, radius = (
         _um(name, x) for name, x in (("soma_radius", soma_radius), ("length", length), ("radius", radius))
     )
-    if not taper > 0:
-        raise MorphologyError(f"ball_and_stick: taper = {taper!r} must be positive; 1 is a cylinder")
+    taper = number(taper, "1", "ball_and_stick: taper (1 is a cylinder)", above=0.0, kind=MorphologyError)
     soma = sphere(np.array([0.0, 0.0, 0.0, soma_radius]))
     return Morphology.of(
         [
@@ -49,7 +49,13 @@ def _rod(
 
 
 def _um(name: str, x: Any) -> float:
-    x = units.value(x, "um", name)
-    if isinstance(x, bool) or not isinstance(x, int | float | np.number) or not 0 < x < np.inf:
-        raise MorphologyError(f"{name} = {x!r} must be a positive number of µm")
-    return float(x)
+    value = array_of(units.value(x, "um", name))
+    if (
+        isinstance(x, bool)
+        or value is None
+        or value.ndim
+        or not is_real(value.dtype)
+        or not 0 < value < np.inf
+    ):
+        raise MorphologyError(f"{name} = {shown(x)} must be a positive number of µm")
+    return float(value)

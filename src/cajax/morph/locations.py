@@ -7,6 +7,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..base.checks import shown
 from ..base.errors import RegionError
 from .cvs import CVs
 from .regions import Region, as_region
@@ -106,9 +107,9 @@ def center(region: Region | str) -> Location:
 def at(branch: int, x: float) -> Location:
     """The CV of `branch` at relative position `x` (0..1): number `int(x * n)`, the last one for x = 1 (as NEURON)."""
     if isinstance(branch, bool) or not isinstance(branch, int | np.integer) or branch < 0:
-        raise RegionError(f"at(branch, x) needs a branch number of at least 0, not {branch!r}")
+        raise RegionError(f"at(branch, x) needs a branch number of at least 0, not {shown(branch)}")
     if not isinstance(x, int | float | np.number) or not 0 <= x <= 1:
-        raise RegionError(f"at({branch}, x) needs a relative position x between 0 and 1, not {x!r}")
+        raise RegionError(f"at({branch}, x) needs a relative position x between 0 and 1, not {shown(x)}")
     return _At(int(branch), float(x))
 
 
@@ -134,7 +135,7 @@ def as_location(x: Location | Region | str) -> Location:
     if isinstance(x, Region | str):
         return center(x)
     raise RegionError(
-        f"a location is a label name, a region or one of center() at() root() terminals(), not {x!r}"
+        f"a location is a label name, a region or one of center() at() root() terminals(), not {shown(x)}"
     )
 
 

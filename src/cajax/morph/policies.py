@@ -6,6 +6,7 @@ from typing import Any, Protocol, final, runtime_checkable
 import numpy as np
 
 from ..base import units
+from ..base.checks import array_of, count, is_real, shown
 from ..base.errors import ParameterError
 from ..base.limits import affordable
 from .morphology import Morphology
@@ -42,8 +43,7 @@ class PerBranch:
     n: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
-            raise ParameterError(f"PerBranch(n) needs a whole number of at least 1, not {self.n!r}")
+        object.__setattr__(self, "n", count(self.n, "PerBranch(n): n", most=10**30))
         affordable("PerBranch(n)", self.n, "CVs in every branch", MOST_CVS, "choose a smaller n")
 
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
@@ -97,6 +97,7 @@ class DLambda:
 
 
 def _positive(name: str, x: Any) -> float:
-    if isinstance(x, bool) or not isinstance(x, int | float | np.number) or not 0 < x < np.inf:
-        raise ParameterError(f"{name} needs a positive number, not {x!r}")
-    return float(x)
+    value = None if isinstance(x, bool) else array_of(x)
+    if value is None or value.ndim or not is_real(value.dtype) or not 0 < value < np.inf:
+        raise ParameterError(f"{name} needs a positive number, not {shown(x)}")
+    return float(value)

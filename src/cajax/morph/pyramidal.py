@@ -4,6 +4,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..base.checks import count, flag, number
 from ..base.errors import MorphologyError
 from ..base.limits import affordable
 from .morphology import Branch, Morphology
@@ -30,7 +31,7 @@ def pyramidal(seed: int, tips: int = 70, stems: int = 5, scale: float = 1.0, axo
     tree, so branch orders come out uneven (van Pelt & Verwer 1986, Bull Math Biol 48:197). Radii follow Rall's 3/2
     power law at every fork (Rall 1959, Exp Neurol 1:491) and taper along the branches between them.
     """
-    _check(seed, tips, stems, scale)
+    _check(seed, tips, stems, scale, axon)
     rng = np.random.default_rng(seed)
     grower = _Grower(rng, float(scale))
     counts = _split_tips(tips, stems)
@@ -48,20 +49,28 @@ def pyramidal(seed: int, tips: int = 70, stems: int = 5, scale: float = 1.0, axo
     return Morphology.of(grower.branches)
 
 
+MOST_TIPS = 10_000
+"""The most tips of a pyramidal cell; a real one has a hundred."""
+
 # Depth below the soma and radius, µm: a hillock and an initial segment.
 _AXON = ([(0.0, 1.0), (10.0, 0.6)], [(10.0, 0.6), (25.0, 0.5), (50.0, 0.5)])
 
 
-def _check(seed: Any, tips: Any, stems: Any, scale: Any) -> None:
+def _check(seed: Any, tips: Any, stems: Any, scale: Any, axon: Any) -> None:
     for name, x, least in (("seed", seed, 0), ("stems", stems, 1), ("tips", tips, 4)):
-        if isinstance(x, bool) or not isinstance(x, int | np.integer) or x < least:
-            raise MorphologyError(f"pyramidal: {name} = {x!r} must be a whole number of at least {least}")
+        count(
+            x,
+            f"pyramidal: {name}",
+            least=least,
+            most=2**63 if name == "seed" else MOST_TIPS,
+            kind=MorphologyError,
+        )
     if tips < stems + 2:
         raise MorphologyError(
             f"pyramidal: tips = {tips} is too few for {stems} basal stems; give at least {stems + 2}"
         )
-    if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not 0 < scale < 1e300:
-        raise MorphologyError(f"pyramidal: scale = {scale!r:.60} must be a positive number")
+    number(scale, "1", "pyramidal: scale", above=0.0, kind=MorphologyError)
+    flag(axon, "pyramidal: axon", kind=MorphologyError)
     cure = "ask for fewer tips or a smaller scale"
     affordable("pyramidal(tips)", 2 * int(tips), "branches", _MOST_POINTS, cure, MorphologyError)
     points = 2 * tips * (1 + _MEAN * float(scale) / _STEP)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from ..base import units
+from ..base.checks import shown
 from ..base.errors import RegionError, unknown
 from ..base.names import on_disk
 from .cvs import CVs
@@ -187,7 +188,9 @@ class Measure:
     def _where(self, sign: str, bound: Any) -> Region:
         bound = units.value(bound, self.unit, self.name)
         if isinstance(bound, bool) or not isinstance(bound, int | float | np.number):
-            raise RegionError(f"{self} {sign} {bound!r}: compare with a number in {self.UNITS[self.unit]}")
+            raise RegionError(
+                f"{self} {sign} {shown(bound)}: compare with a number in {self.UNITS[self.unit]}"
+            )
         return _Where(self, sign, float(bound))
 
     def __lt__(self, bound: float | str) -> Region:
@@ -242,7 +245,9 @@ def as_region(x: Region | str) -> Region:
     if isinstance(x, str):
         return region(x)
     if not isinstance(x, Region):
-        raise RegionError(f"a region is a label name or a region expression such as tag('soma'), not {x!r}")
+        raise RegionError(
+            f"a region is a label name or a region expression such as tag('soma'), not {shown(x)}"
+        )
     return x
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from ..base.checks import text
 from ..base.errors import ProtocolError, unknown
+from ..inputs.base import as_place
 from ..model.inserted import path_of
 from ..model.structure import Structure
 from .currents import CapacitiveCurrent, ChannelCurrent, ClampCurrent, MembraneCurrent, SynapticCurrent
@@ -50,9 +52,9 @@ def parse(structure: Structure, spec: Any) -> Recordable:
     if isinstance(spec, Recordable):
         return spec
     if isinstance(spec, Probe):
-        return _at(structure, spec.at, spec.what)
+        return _at(structure, as_place(spec.at, "Probe"), spec.what)
     if not isinstance(spec, str):
-        return Voltage(spec)
+        return Voltage(as_place(spec, "a recording"))
     if "->" in spec:
         path, dot, what = spec.rpartition(".")
         if not dot:
@@ -89,10 +91,9 @@ def _text(structure: Structure, spec: str) -> Recordable:
 
 def _at(structure: Structure, at: Any, what: str) -> Recordable:
     """Return the recordable of `what` at a place: a word, or "mechanism.variable"."""
+    text(what, "Probe what, such as 'na.m' or 'spikes',", kind=ProtocolError)
     if what in WORDS:
         return WORDS[what](at)
-    if not isinstance(what, str):
-        raise ProtocolError(f"what = {what!r} must be text such as 'na.m' or 'spikes'")
     name, _, variable = what.partition(".")
     population, _ = structure.located(at)
     path = path_of(population, name)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, final
 
-from ..base.errors import ParameterError
+from ..base.checks import number
 from ..base.objects import optional
 from ..base.types import Array
 from .loop import Step, loop, segments, stored
@@ -100,8 +100,9 @@ class Checkpointed(Adjoint):
     memory: float | None = None
 
     def __post_init__(self) -> None:
-        if self.memory is not None and not (isinstance(self.memory, int | float) and self.memory > 0):
-            raise ParameterError(f"Checkpointed(memory={self.memory!r}) needs a positive number of bytes")
+        if self.memory is not None:
+            memory = number(self.memory, "1", "Checkpointed memory (bytes)", above=0.0)
+            object.__setattr__(self, "memory", memory)
 
     def plan(self, n: int, state_bytes: int, record_bytes: int = 0) -> Nested:
         return Nested(self.levels(n, state_bytes, record_bytes))

@@ -29,6 +29,18 @@ def free_memory() -> int:
     return max(0, stats["bytes_limit"] - stats.get("bytes_in_use", 0))
 
 
+def all_memory() -> int:
+    """Return the bytes of the whole memory where JAX computes by default, free or not; what no run can exceed."""
+    device = jax.config.jax_default_device or jax.devices()[0]  # pyright: ignore[reportAttributeAccessIssue]
+    device = jax.devices(device)[0] if isinstance(device, str) else device
+    if device.platform != "cpu":
+        return (device.memory_stats() or {}).get("bytes_limit", 64 * UNKNOWN)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 64 * UNKNOWN
+
+
 def host_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the bytes of main memory that this process may still take: what is free, within its job's limit."""
     return min([_available(proc), *_left_in_groups(proc, groups)])

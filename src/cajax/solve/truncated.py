@@ -5,8 +5,8 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from ..base.checks import count, of_kind, shown
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
 from .adjoint import Adjoint, Checkpointed, Schedule
@@ -33,10 +33,12 @@ class Truncated(Adjoint):
     inside: Adjoint = field(default_factory=Checkpointed)
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int | np.integer) or self.steps < 1:
-            raise ParameterError(f"Truncated(steps={self.steps!r}) needs a whole number of steps, at least 1")
-        if isinstance(self.keep, str) or not all(isinstance(name, str) for name in self.keep):
-            raise ParameterError(f"Truncated(keep={self.keep!r}) needs names, as in keep=('pre->post.slow',)")
+        object.__setattr__(self, "steps", count(self.steps, "Truncated steps"))
+        of_kind(self.inside, Adjoint, "Truncated inside", "an adjoint such as Checkpointed()")
+        if not isinstance(self.keep, tuple | list) or not all(isinstance(name, str) for name in self.keep):
+            raise ParameterError(
+                f"Truncated(keep={shown(self.keep)}) needs names, as in keep=('pre->post.slow',)"
+            )
         object.__setattr__(self, "keep", tuple(self.keep))
 
     def plan(self, n: int, state_bytes: int, record_bytes: int = 0) -> "Cut":

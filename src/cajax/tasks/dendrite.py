@@ -117,7 +117,7 @@ class Dendrite(Task):
         "potassium channels": ("*.hh.gk",),
     }
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.seeds < 1 or not 0.0 <= self.low < self.high <= 1.0:
             raise ParameterError(
                 f"dendrite: seeds = {self.seeds}, low = {self.low:g}, high = {self.high:g} make no start; "

@@ -96,7 +96,7 @@ class Evidence(Task):
         "sodium channels": ("*.hh.gna",),
     }
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         lengths = (self.length, 10.0)
         if not self.sample > 0 or any(abs(x / self.sample - round(x / self.sample)) > 1e-6 for x in lengths):
             raise ParameterError(

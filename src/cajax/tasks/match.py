@@ -121,7 +121,7 @@ class Match(Task):
         "potassium channels of dendrites": ("*.dendrites.hh.gk",),
     }
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if not 0.0 < self.shortest < self.longest or self.growth <= 0.0:
             raise ParameterError(
                 f"match: delays from {self.shortest:g} to {self.longest:g} ms in stages of {self.growth:g} ms make no"

@@ -105,7 +105,7 @@ class Recall(Task):
     }
     attacked: ClassVar[str] = "cue"
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         for name in ("patterns", "channels", "bits", "cells", "inhibitory"):
             if getattr(self, name) < 2:
                 raise ParameterError(f"Recall: {name} = {getattr(self, name)!r} must be at least 2")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ..base.checks import number
 from ..base.errors import ParameterError
 from ..base.types import Array, Float
 
@@ -39,7 +40,9 @@ class Bounded:
     hi: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.lo) and np.isfinite(self.hi) and self.lo < self.hi):
+        for name in ("lo", "hi"):
+            object.__setattr__(self, name, number(getattr(self, name), "1", f"bounded {name}"))
+        if not self.lo < self.hi:
             raise ParameterError(
                 f"bounded({self.lo}, {self.hi}): two finite numbers are needed, the lower one first"
             )
@@ -91,10 +94,8 @@ class Unbounded:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.scale) and self.scale > 0.0):
-            raise ParameterError(
-                f"unbounded(scale={self.scale}): the scale is a positive number, the size of a change"
-            )
+        scale = number(self.scale, "1", "unbounded scale (the size of a change)", above=0.0)
+        object.__setattr__(self, "scale", scale)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -111,7 +112,7 @@ class Unbounded:
 
 def bounded(lo: float, hi: float) -> Bounded:
     """Keep a parameter strictly between `lo` and `hi` (in its own unit) by a sigmoid."""
-    return Bounded(float(lo), float(hi))
+    return Bounded(lo, hi)
 
 
 def positive() -> Positive:
@@ -121,7 +122,7 @@ def positive() -> Positive:
 
 def unbounded(scale: float = 1.0) -> Unbounded:
     """Let a parameter take any value; `scale` (in its unit) is the size of a sensible change."""
-    return Unbounded(float(scale))
+    return Unbounded(scale)
 
 
 def _require(value: Array, inside: Array, limits: tuple[float, float], written: str, name: str) -> None:

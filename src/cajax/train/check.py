@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.checks import count, flag, number
 from ..base.errors import NonFiniteError, ParameterError
 from ..base.types import Array
+from ..inputs.base import as_key
 from ..model.model import Model
 from .check_table import DirectionRow, GradientCheck, PathRow
 from .free import Free, Theta, Trainable, check_kinds
@@ -58,7 +60,7 @@ def check_gradient(
     good to some three digits only. Raises `NonFiniteError` where the loss or its gradient is not finite,
     `ParameterError` for a loss that is not one number.
     """
-    _check_arguments(loss, model, free, directions)
+    directions = _check_arguments(loss, model, free, directions, tolerance, progress, key)
     theta = free.init(model)
     dtype = jnp.result_type(*theta.values())
     if dtype.itemsize < 8:
@@ -78,12 +80,18 @@ def check_gradient(
     return GradientCheck(probe.value, noise, str(dtype), tuple(paths), tuple(rows))
 
 
-def _check_arguments(loss: Any, model: Any, free: Any, directions: Any) -> None:
+def _check_arguments(
+    loss: Any, model: Any, free: Any, directions: Any, tolerance: Any, progress: Any, key: Any
+) -> int:
+    """Return the number of directions; raises `ParameterError` for arguments that make no sense."""
     check_kinds("check_gradient", loss, model, free)
-    if isinstance(directions, bool) or not isinstance(directions, int) or directions < 1:
-        raise ParameterError(
-            f"check_gradient: directions = {directions!r} must be a whole number, at least 1"
-        )
+    if tolerance is not None:
+        number(tolerance, "1", "check_gradient: tolerance", above=0.0)
+    if progress is not None:
+        flag(progress, "check_gradient: progress")
+    if key is not None:
+        as_key(key, "check_gradient")
+    return count(directions, "check_gradient: directions", most=1000)
 
 
 def _without_surrogates(model: Trainable) -> Trainable:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import numpy as np
 
+from ..base.checks import count, flag, function, path, shown
 from ..base.errors import ParameterError
+from ..inputs.base import as_key
 from .fitted import recorded
 from .free import Free, M, check_kinds
 from .history import History
@@ -56,6 +57,7 @@ def fit(
     """
     _check_kinds(loss, model, free, optimizer)
     _check(steps, batches, save_every, resume, run)
+    _check_options(until, callback, progress, key, has_aux)
     fitting = partial(
         optimize, loss, model, free, optimizer, steps, batches=batches, until=until, run=run,
         save_every=save_every, resume=resume, callback=callback, progress=progress, key=key, has_aux=has_aux,
@@ -68,19 +70,32 @@ def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:
     import optax
 
     if not isinstance(optimizer, optax.GradientTransformation):
-        raise ParameterError(f"fit: optimizer is {optimizer!r}; give one of optax, such as optax.adam(1e-2)")
+        raise ParameterError(
+            f"fit: optimizer is {shown(optimizer)}; give one of optax, such as optax.adam(1e-2)"
+        )
+
+
+def _check_options(until: Any, callback: Any, progress: Any, key: Any, has_aux: Any) -> None:
+    if until is not None:
+        function(until, "fit: until", "write for example until=reached(loss=0.1)")
+    if callback is not None:
+        function(callback, "fit: callback", "write for example callback=lambda step: print(step.loss)")
+    if progress is not None:
+        flag(progress, "fit: progress")
+    if key is not None:
+        as_key(key, "fit")
+    flag(has_aux, "fit: has_aux")
 
 
 def _check(steps: Any, batches: Any, save_every: int | None, resume: bool | None, run: Any) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
-        raise ParameterError(f"fit: steps = {steps!r} is not a whole number of steps")
-    if batches is not None and not callable(batches):
-        raise ParameterError(
-            "fit: batches is a function of the step; write for example batches=lambda step: data[step]"
-        )
-    if save_every is not None and save_every < 1:
-        raise ParameterError(
-            f"fit: save_every = {save_every} is not a number of steps; leave it out to save now and then"
-        )
+    count(steps, "fit: steps", least=0)
+    if batches is not None:
+        function(batches, "fit: batches", "write for example batches=lambda step: data[step]")
+    if save_every is not None:
+        count(save_every, "fit: save_every")
+    if resume is not None:
+        flag(resume, "fit: resume")
+    if run is not None:
+        path(run, "fit: run")
     if run is None and resume:
         raise ParameterError("fit: resume=True needs the folder of the run; pass run=<folder>")

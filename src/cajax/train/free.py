@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, TypeVar, final, runtime_checkable
 
 import jax.numpy as jnp
 
+from ..base.checks import function, numeric, of_kind, shown, text
 from ..base.distributions import Each
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array, Float
@@ -65,11 +66,13 @@ class Free:
     globs: Mapping[str, Bijection | Each]
 
     def __post_init__(self) -> None:
+        of_kind(self.globs, Mapping, "Free", "a dictionary such as {'*.hh.gna': positive()}")
         for glob, entry in self.globs.items():
+            text(glob, "Free: a glob over paths")
             inner = entry.x if isinstance(entry, Each) else entry
             if not isinstance(inner, Bijection):
                 raise ParameterError(
-                    f"Free: '{glob}' is given {inner!r}, not a bijection; "
+                    f"Free: '{glob}' is given {shown(inner)}, not a bijection; "
                     "write bounded(lo, hi), positive() or unbounded(), or each(place, one of these)"
                 )
         object.__setattr__(self, "globs", dict(self.globs))
@@ -79,6 +82,7 @@ class Free:
 
     def choices(self, model: Trainable) -> dict[str, Choice]:
         """Path → choice, in the order of the model's parameters."""
+        require_trainable("Free", model)
         found: dict[str, Choice] = {}
         for glob, entry in self.globs.items():
             paths = matching(glob, model.params)
@@ -115,11 +119,14 @@ class Free:
         Raises `ParameterError` when `theta` is not one of this `Free` and this model.
         """
         choices = self.choices(model)
+        of_kind(theta, Mapping, "Free.apply: theta", "what free.init gives")
         if choices.keys() != theta.keys():
-            odd = ", ".join(sorted(choices.keys() ^ theta.keys())[:3])
+            odd = ", ".join(sorted(map(str, choices.keys() ^ theta.keys()))[:3])
             raise ParameterError(
                 f"theta does not fit this Free and model (differs in {odd}); make it with free.init"
             )
+        for path, x in theta.items():
+            numeric(x, f"theta of {path}")
         values = {path: choice.bijection.forward(theta[path]) for path, choice in choices.items()}
         return _widened(model, choices).replace(values)
 
@@ -132,6 +139,8 @@ class Free:
     def table(self, model: Trainable, reference: Trainable | None = None) -> ParameterTable:
         """Return a printable table of the trained parameters, with the change against `reference` if given."""
         choices = self.choices(model)
+        if reference is not None:
+            require_trainable("Free.table: the reference", reference)
         before = None if reference is None else _widened(reference, choices).params
         bijections = {path: choice.bijection for path, choice in choices.items()}
         return tabulate(bijections, _widened(model, choices).params, model.units, before)
@@ -150,14 +159,18 @@ def _widened(model: M, choices: Mapping[str, Choice]) -> M:
     return model
 
 
-def check_kinds(caller: str, loss: Any, model: Any, free: Any) -> None:
-    """Raise `ParameterError` unless these are a function, a model and a `Free`; `caller` names who asks."""
-    if not callable(loss):
-        raise ParameterError(f"{caller}: loss is a {type(loss).__name__}; give a function of the model")
-    if not isinstance(model, Trainable):
+def require_trainable(caller: str, model: Any) -> None:
+    """Raise `ParameterError` unless `model` is a `Trainable`; `caller` names who asks."""
+    if isinstance(model, type) or not isinstance(model, Trainable):
         raise ParameterError(
             f"{caller} needs a Model, not {type(model).__name__}; call .discretize(…) on the recipe first"
         )
+
+
+def check_kinds(caller: str, loss: Any, model: Any, free: Any) -> None:
+    """Raise `ParameterError` unless these are a function, a model and a `Free`; `caller` names who asks."""
+    function(loss, f"{caller}: loss", "give a function of the model")
+    require_trainable(caller, model)
     if not isinstance(free, Free):
         raise ParameterError(
             f"{caller}: free is a {type(free).__name__}; write Free({{'*.hh.gna': positive()}})"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.checks import shown
 from ...base.errors import CajaxWarning, MorphologyError
 from ...base.limits import affordable
 from ..morphology import Morphology, pruned
@@ -60,7 +61,7 @@ def _checked(path: str | Path) -> Path:
             raise MorphologyError(f"cannot read '{path}': the suffix must be one of {', '.join(_SUFFIXES)}")
         found = path.stat()
     except TypeError:
-        raise MorphologyError(f"read_morphology needs the path of a file, not {path!r:.60}") from None
+        raise MorphologyError(f"read_morphology needs the path of a file, not {shown(path)}") from None
     except FileNotFoundError:
         raise MorphologyError(f"no file '{path}'; check the path") from None
     except (OSError, ValueError) as error:  # a name too long, a NUL in it

@@ -49,22 +49,13 @@ def pyramidal(seed: int, tips: int = 70, stems: int = 5, scale: float = 1.0, axo
     return Morphology.of(grower.branches)
 
 
-MOST_TIPS = 10_000
-"""The most tips of a pyramidal cell; a real one has a hundred."""
-
 # Depth below the soma and radius, µm: a hillock and an initial segment.
 _AXON = ([(0.0, 1.0), (10.0, 0.6)], [(10.0, 0.6), (25.0, 0.5), (50.0, 0.5)])
 
 
 def _check(seed: Any, tips: Any, stems: Any, scale: Any, axon: Any) -> None:
     for name, x, least in (("seed", seed, 0), ("stems", stems, 1), ("tips", tips, 4)):
-        count(
-            x,
-            f"pyramidal: {name}",
-            least=least,
-            most=2**63 if name == "seed" else MOST_TIPS,
-            kind=MorphologyError,
-        )
+        count(x, f"pyramidal: {name}", least=least, kind=MorphologyError)
     if tips < stems + 2:
         raise MorphologyError(
             f"pyramidal: tips = {tips} is too few for {stems} basal stems; give at least {stems + 2}"

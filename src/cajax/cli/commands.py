@@ -123,7 +123,7 @@ def _require_same(folder: Path, given: Mapping[str, Any], runs: Path | None) -> 
 
 @train.command()
 def digits(
-    epochs: Annotated[int | None, _epochs(48)] = None,
+    epochs: Annotated[int | None, _epochs(16)] = None,
     hidden: Hidden = None,
     seed: Seed = None,
     runs: Runs = None,

@@ -14,6 +14,9 @@ class Digits(Reading):
     """Read 8 × 8 digits: 64 receptors, 64 hidden cells, 10 readouts."""
 
     input_weight: float = 1.75e-4
+    epochs: int = 16
+    rate: float = 0.06
+    membrane_rate: float = 0.03
 
     name = "digits"
     title = "pyramidal cells learn to read handwritten digits of 8 x 8 pixels"

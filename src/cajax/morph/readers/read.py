@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.checks import shown
+from ...base import checks
 from ...base.errors import CajaxWarning, MorphologyError
 from ...base.limits import affordable
 from ..morphology import Morphology, pruned
@@ -55,16 +55,16 @@ def read_morphology(
 
 def _checked(path: str | Path) -> Path:
     """The path of a regular file of a suffix and a size that can be read."""
+    path = checks.path(path, "read_morphology: path", kind=MorphologyError)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise MorphologyError(
+            f"cannot read '{path!s:.200}': the suffix must be one of {', '.join(_SUFFIXES)}"
+        )
     try:
-        path = Path(path)
-        if path.suffix.lower() not in _SUFFIXES:
-            raise MorphologyError(f"cannot read '{path}': the suffix must be one of {', '.join(_SUFFIXES)}")
         found = path.stat()
-    except TypeError:
-        raise MorphologyError(f"read_morphology needs the path of a file, not {shown(path)}") from None
     except FileNotFoundError:
         raise MorphologyError(f"no file '{path}'; check the path") from None
-    except (OSError, ValueError) as error:  # a name too long, a NUL in it
+    except (OSError, ValueError) as error:  # a name too long, or of characters that no file system takes
         raise MorphologyError(
             f"cannot read '{path!s:.200}': {getattr(error, 'strerror', None) or error}"
         ) from None

@@ -19,7 +19,8 @@ from .swc import read_swc
 _TEXT = {".swc": read_swc, ".asc": read_asc}
 _SUFFIXES = (*_TEXT, ".h5")
 _ODD_BLANK = re.compile(r"[^\S \t\n\v\f]")  # separates words in Python, in no other reader
-MOST_BYTES = 10**8
+MOST_BYTES = 40_000_000
+MOST_PARTS = 2_000_000  # lines, and lists in parentheses: what a file of the most points may well have
 
 
 def read_morphology(
@@ -86,4 +87,8 @@ def _read(path: Path, measures: Measures) -> Reading:
         content = file.read(MOST_BYTES)
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff")
     text = _ODD_BLANK.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    for mark, parts in (("\n", "lines"), ("(", "parentheses")):
+        affordable(
+            f"reading '{path}'", text.count(mark), parts, MOST_PARTS, "read a smaller file", MorphologyError
+        )
     return _TEXT[suffix](path, text, measures)

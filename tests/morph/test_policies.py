@@ -52,7 +52,7 @@ def test_d_lambda_takes_one_value_per_branch(random_morph):
 
 @pytest.mark.parametrize("wrong", [0, -3, 1.5, True, "2"])
 def test_wrong_counts(wrong):
-    with pytest.raises(ParameterError, match=r"PerBranch\(n\) needs a whole number of at least 1"):
+    with pytest.raises(ParameterError, match=r"PerBranch\(n\): n = .* must be a whole number of at least 1"):
         PerBranch(wrong)
 
 

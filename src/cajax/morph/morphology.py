@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from ..base.checks import shown
 from ..base.errors import MorphologyError
 
 
@@ -162,7 +163,7 @@ def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
     try:
         points = np.concatenate(rows)
     except ValueError:
-        points = np.zeros(0)
+        points = np.zeros((0, 0))
     if points.ndim == 2 and points.shape[1] == 4 and points.dtype.kind in "iuf":
         return points.astype(float)
     for k, row in enumerate(rows):
@@ -187,8 +188,7 @@ def _array(name: str, value: Any, dtype: type) -> np.ndarray:
             raise ValueError("not whole")
     except ValueError:  # also of rows of unequal length
         kind = "whole numbers" if dtype is np.int64 else "numbers"
-        shown = " ".join(repr(value).split())[:60]
-        raise MorphologyError(f"{name} must be an array of {kind}, not {shown}") from None
+        raise MorphologyError(f"{name} must be an array of {kind}, not {shown(value)}") from None
     return array
 
 

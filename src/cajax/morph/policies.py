@@ -43,8 +43,9 @@ class PerBranch:
     n: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n", count(self.n, "PerBranch(n): n", most=10**30))
-        affordable("PerBranch(n)", self.n, "CVs in every branch", MOST_CVS, "choose a smaller n")
+        if isinstance(self.n, int | np.integer):
+            affordable("PerBranch(n)", self.n, "CVs in every branch", MOST_CVS, "choose a smaller n")
+        object.__setattr__(self, "n", count(self.n, "PerBranch(n): n"))
 
     def counts(self, morph: Morphology, ra: Any, cm: Any) -> np.ndarray:
         return whole(self, morph, np.full(len(morph.parent), int(self.n)))

@@ -129,6 +129,11 @@ def test_scale(read):
         ("( (Axon) (0 0 0 1)\n (- 0 0 1))", "line 2: .- .... is neither"),
         ('("Soma" (0 0 0)\n (\ufffd3 0 0) (9 9 0) (9 0 0))', "line 2: .\ufffd3 .... is neither"),
         ('("Soma" (0 0 0) 1e998 7 0) (9 9 0) (9 0 0)', "line 1: '1e998' in this outline stands outside"),
+        ('("Soma" (0 0 0) (1 0 0) (0 1 0))' * 10_001, "would take 10,001 soma outlines, at most 10,000"),
+        (
+            "".join(f'("Soma" ({k} 0 0) ({k}.5 0 0) ({k} 1 0))' for k in range(1001)),
+            "would take 1,001 somas, at most 1,000",
+        ),
         (TREE + "\nNormal", "line 5: 'Normal' stands outside all parentheses"),
         ('\n("CellBody (0 0 0 1))', "line 2: a quote is never closed"),
         ('\n("Soma" (0 0 0) (0 0 0) (0 0 0))' + TREE, "line 2: the soma outline surrounds no area"),

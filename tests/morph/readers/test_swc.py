@@ -190,14 +190,14 @@ def test_thin_radii_are_raised_on_request(read):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scale": 0}, "scale = 0 must be a number of µm from 1e-09"),
-        ({"scale": float("nan")}, "scale = nan must be"),
-        ({"scale": None}, "scale = None must be"),
-        ({"scale": True}, "scale = True must be"),
-        ({"scale": 10**400}, "scale = 1000"),
+        ({"scale": 0}, "scale = 0 um must be at least 1e-09"),
+        ({"scale": float("nan")}, "scale = nan must be finite"),
+        ({"scale": None}, "scale must be a number in um, not None"),
+        ({"scale": True}, "scale must be a number in um, not True"),
+        ({"scale": 10**400}, "scale must be a number in um, not a whole number above 1e30"),
         ({"scale": "1 mV"}, "scale = '1 mV'"),
-        ({"min_radius": -1}, "min_radius = -1 must be"),
-        ({"min_radius": [1]}, "min_radius = .1. must be"),
+        ({"min_radius": -1}, "min_radius = -1 um must be at least 1e-09"),
+        ({"min_radius": [1]}, "min_radius must be one number in um, not"),
         ({"min_radius": "thin"}, "min_radius = 'thin' is not a number with a unit"),
     ],
 )

@@ -18,6 +18,7 @@ _SOMA_NAMES = {"cellbody", "cell body", "soma"}
 _TAGS = {"axon": "axon", "dendrite": "basal", "apical": "apical", "cellbody": "soma", "soma": "soma"}
 _LABEL = re.compile(r'[A-Za-z_"]')
 MOST_SOMAS = 1000
+MOST_OUTLINES = 10_000
 
 
 @final
@@ -317,13 +318,15 @@ def _joined(stacks: list[list[_Outline]], trees: list[Branch], notes: list[str],
 
 def _stacks(outlines: list[_Outline], path: Path) -> list[list[_Outline]]:
     """Group outlines whose boxes in the xy plane overlap from one to the next."""
+    cure = "read one neuron at a time"
+    affordable(f"{path}", len(outlines), "soma outlines", MOST_OUTLINES, cure, MorphologyError)
     stacks: list[list[_Outline]] = []
     for k, outline in enumerate(outlines):
         if k and _overlap(outlines[k - 1].points, outline.points):
             stacks[-1].append(outline)
         else:
             stacks.append([outline])
-    affordable(f"{path}", len(stacks), "somas", MOST_SOMAS, "read one neuron at a time", MorphologyError)
+    affordable(f"{path}", len(stacks), "somas", MOST_SOMAS, cure, MorphologyError)
     return stacks
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from ...base import units
+from ...base import checks, units
 from ...base.errors import MorphologyError, UnitError
 from ..morphology import FARTHEST, THINNEST, Branch
 
@@ -71,11 +71,9 @@ class Measures:
         return self, []
 
 
-def _micrometres(name: str, x: Any) -> float:
-    x = _plain(units.value(x, "um", name)) if isinstance(x, str) else x
-    if isinstance(x, bool) or not isinstance(x, int | float | np.number) or not THINNEST <= x <= FARTHEST:
-        raise MorphologyError(f"{name} = {x!r:.60} must be a number of µm from {THINNEST:g} to {FARTHEST:g}")
-    return float(x)
+def _micrometres(name: str, given: Any) -> float:
+    um = checks.number(given, "um", name, least=THINNEST, most=FARTHEST, kind=MorphologyError)
+    return _plain(um) if isinstance(given, str) else um
 
 
 def _plain(x: float) -> float:

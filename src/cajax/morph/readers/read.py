@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.checks import shown
+from ...base import checks
 from ...base.errors import CajaxWarning, MorphologyError
 from ...base.limits import affordable
 from ..morphology import Morphology, pruned
@@ -19,7 +19,8 @@ from .swc import read_swc
 _TEXT = {".swc": read_swc, ".asc": read_asc}
 _SUFFIXES = (*_TEXT, ".h5")
 _ODD_BLANK = re.compile(r"[^\S \t\n\v\f]")  # separates words in Python, in no other reader
-MOST_BYTES = 10**8
+MOST_BYTES = 40_000_000
+MOST_PARTS = 2_000_000  # lines, and lists in parentheses: what a file of the most points may well have
 
 
 def read_morphology(
@@ -55,16 +56,16 @@ def read_morphology(
 
 def _checked(path: str | Path) -> Path:
     """The path of a regular file of a suffix and a size that can be read."""
+    path = checks.path(path, "read_morphology: path", kind=MorphologyError)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise MorphologyError(
+            f"cannot read '{path!s:.200}': the suffix must be one of {', '.join(_SUFFIXES)}"
+        )
     try:
-        path = Path(path)
-        if path.suffix.lower() not in _SUFFIXES:
-            raise MorphologyError(f"cannot read '{path}': the suffix must be one of {', '.join(_SUFFIXES)}")
         found = path.stat()
-    except TypeError:
-        raise MorphologyError(f"read_morphology needs the path of a file, not {shown(path)}") from None
     except FileNotFoundError:
         raise MorphologyError(f"no file '{path}'; check the path") from None
-    except (OSError, ValueError) as error:  # a name too long, a NUL in it
+    except (OSError, ValueError) as error:  # a name too long, or of characters that no file system takes
         raise MorphologyError(
             f"cannot read '{path!s:.200}': {getattr(error, 'strerror', None) or error}"
         ) from None
@@ -86,4 +87,8 @@ def _read(path: Path, measures: Measures) -> Reading:
         content = file.read(MOST_BYTES)
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff")
     text = _ODD_BLANK.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    for mark, parts in (("\n", "lines"), ("(", "parentheses")):
+        affordable(
+            f"reading '{path}'", text.count(mark), parts, MOST_PARTS, "read a smaller file", MorphologyError
+        )
     return _TEXT[suffix](path, text, measures)

@@ -75,12 +75,11 @@ def reals(
 
 def numeric(x: Any, name: str) -> Any:
     """Return what traced code may compute with, whatever its value: numbers and arrays of them, or their shapes."""
-    half_or_masked = isinstance(x, np.float16 | np.ma.MaskedArray)
-    if not half_or_masked and isinstance(
-        x, jax.ShapeDtypeStruct | int | float | np.ndarray | np.generic | jax.Array
-    ):
-        dtype = np.dtype(type(x)) if isinstance(x, bool | float) else getattr(x, "dtype", np.dtype(int))
-        if is_real(dtype) and not (isinstance(x, int) and abs(x) >= 2**31):
+    if isinstance(x, int | float) and not isinstance(x, bool | np.generic):
+        if isinstance(x, float) or abs(x) <= MOST:
+            return x
+    elif isinstance(x, (jax.ShapeDtypeStruct, np.ndarray, np.generic, jax.Array)):
+        if is_real(x.dtype) and not isinstance(x, (np.float16, np.ma.MaskedArray)):
             return x
     raise ParameterError(f"{name} must be a number or an array of numbers, not {shown(x)}")
 
@@ -200,7 +199,7 @@ def array_of(x: Any) -> np.ndarray | None:
     """Return what NumPy makes of a value, None where it makes nothing; masked entries become NaN."""
     try:
         if isinstance(x, np.ma.MaskedArray):
-            return np.asarray(x.astype(float).filled(math.nan))
+            return np.ma.filled(x.astype(float), math.nan)
         return np.asarray(float(x) if isinstance(x, int) and not isinstance(x, bool) else x)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None

@@ -71,7 +71,7 @@ class Scheme(Kinetics):
         Raises `ParameterError` where the shape is wrong or the columns are known not to sum to zero: such a scheme
         makes or loses occupancy.
         """
-        of_kind(states, tuple | list, "Scheme.matrix states", "names such as ('C', 'O')")
+        of_kind(states, (tuple, list), "Scheme.matrix states", "names such as ('C', 'O')")
         n = len(states)
         if not n or _length(q) != n or any(_length(row) != n for row in q):
             raise ParameterError(f"the matrix of a scheme of {n} states needs {n} rows and {n} columns")

@@ -23,6 +23,9 @@ MOST = 2**31 - 1
 
 K = TypeVar("K")
 
+_ARRAYS = (jax.ShapeDtypeStruct, np.ndarray, np.generic, jax.Array)
+_ODD: tuple[type, ...] = (np.float16, np.ma.MaskedArray)
+
 
 def shown(x: Any, width: int = 60) -> str:
     """Return what was given, on one line and in at most `width` characters."""
@@ -78,9 +81,8 @@ def numeric(x: Any, name: str) -> Any:
     if isinstance(x, int | float) and not isinstance(x, bool | np.generic):
         if isinstance(x, float) or abs(x) <= MOST:
             return x
-    elif isinstance(x, (jax.ShapeDtypeStruct, np.ndarray, np.generic, jax.Array)):
-        if is_real(x.dtype) and not isinstance(x, (np.float16, np.ma.MaskedArray)):
-            return x
+    elif isinstance(x, _ARRAYS) and is_real(x.dtype) and not isinstance(x, _ODD):
+        return x
     raise ParameterError(f"{name} must be a number or an array of numbers, not {shown(x)}")
 
 

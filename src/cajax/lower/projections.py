@@ -214,7 +214,7 @@ class _Lowering:
         weight = _edge_values(self.projection.weight, "uS", self.shape, path)
         if (weight < 0).any():
             raise ParameterError(
-                f"'{path}' must not be negative (a conductance in uS); for inhibition connect a second"
+                f"'{path}' must be finite and not negative (a conductance in uS); for inhibition connect a second"
                 " synapse with a lower reversal potential"
             )
         self.low.add(path, weight, WEIGHT)

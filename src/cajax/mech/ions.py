@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..base.checks import broadcast, count, divides, flag, of_kind, word
+from ..base.checks import broadcast, count, divides, flag, numeric, of_kind, shown, word
 from ..base.errors import ParameterError
 from ..base.objects import optional
 from ..base.types import Array, Param
@@ -59,7 +59,8 @@ def ghk_voltage(
     """
     _check_numbers("ghk_voltage", celsius=celsius)
     for of in (permeability, inside, outside):
-        _check_numbers("ghk_voltage", **of_kind(of, dict, "ghk_voltage", "dictionaries such as {'k': 1.0}"))
+        for name, x in of_kind(of, dict, "ghk_voltage", "dictionaries such as {'k': 1.0}").items():
+            numeric(x, f"ghk_voltage {shown(name)}")
     if not permeability:
         raise ParameterError("ghk_voltage needs the permeability of one ion at least, such as {'k': 1.0}")
     if missing := {*permeability} - ({*inside} & {*outside}):

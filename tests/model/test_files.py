@@ -100,7 +100,7 @@ def test_missing_keys_are_named(tmp_path):
     ("name", "make", "said"),
     [
         ("params.all.cm", lambda x: x * np.nan, "params.all.cm"),
-        ("params.all.cm", lambda x: -x, "below its lower bound 0"),
+        ("params.all.cm", lambda x: -x, "below its lower bound"),
         ("params.all.cm", lambda x: x.astype(int), "not floating point"),
         ("params.all.cm", lambda x: x[None], "params.all.cm has shape [1], not []"),
         ("channels.index", lambda x: x + 1000, "outside 0 to 3"),

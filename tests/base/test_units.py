@@ -73,3 +73,8 @@ def test_wrong_text_is_refused(text, unit, said):
 def test_parse_gives_scale_and_dimension():
     assert units.parse("S/cm2") == (pytest.approx(1e4), units.parse("S/m2")[1])
     assert units.parse("1/ms")[1] == units.parse("Hz")[1]
+
+
+def test_units_are_written_as_in_print():
+    said = [units.written(unit) for unit in ("ohm*cm", "uF/cm2", "S/cm2", "uS", "degC", "Mohm", "1", "mV", "1/ms")]
+    assert said == ["Ω·cm", "µF/cm²", "S/cm²", "µS", "°C", "MΩ", "", "mV", "1/ms"]

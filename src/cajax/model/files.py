@@ -149,20 +149,26 @@ def save(path: str | Path, model: Model) -> Path:
     if not isinstance(model, Model):
         raise StoreError(f"save takes a Model, not {type(model).__name__}")
     path = checks.path(path, "save: path", kind=StoreError)
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    path = path if path.suffix == ".npz" else path.parent / f"{path.name}.npz"
+    writer = _Writer()
+    try:
+        encoded = writer.encode({f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
+    except RecursionError:
+        raise StoreError(_DEEP) from None
     try:
         checked(model)
     except StoreError as error:
         raise StoreError(
             f"cannot save this model: {error}; put a value there that model.replace takes"
         ) from None
-    writer = _Writer()
-    encoded = writer.encode({f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
     if depth(encoded) > DEPTH - 10:
-        raise StoreError("cannot save this model: a region is nested too deeply; write it with fewer & | ~")
+        raise StoreError(_DEEP)
     text = json.dumps({"cajax": FORMAT, "model": encoded, "content": _content_of(encoded, writer.arrays)})
     arrays = {"structure": np.array(text), **writer.arrays}
     return write_arrays(path, arrays, "choose a folder that exists and is yours")
+
+
+_DEEP = "cannot save this model: a region is nested too deeply; write it with fewer & | ~"
 
 
 def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:

@@ -5,7 +5,6 @@ Types and missing keys are found earlier, by `base.schema`. Indices matter most:
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 
 from ..base.distributions import SCOPES
@@ -232,11 +231,8 @@ def _check_properties(structure: Structure, found: Parameters) -> None:
         key = f"structure.properties.{name}"
         require(name in PROPERTIES, key, "is no property of a membrane")
         known = PROPERTIES[name]
-        spec = ParamSpec(name, None, known.unit, known.lo, None)
+        spec = ParamSpec(name, None, known.unit, known.least, None)
         _check_field(field, structure.size, Address("", "", name), spec, found, key, known.measured)
         for painted in field.painted:
             layout = _population(structure, painted.address.population, f"{key}.painted")
             index(painted.where, f"{key}.painted", (None,), layout.start, layout.groups[-1].stop)
-            value = found.params[painted.path]
-            strict = not known.strict or known.lo is None or bool(jnp.all(value > known.lo))
-            require(strict, f"params.{painted.path}", f"must be above {known.lo}")

@@ -24,8 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def listed() -> set[str]:
-    """The names of the slow tests."""
-    return set(LIST.read_text(encoding="utf-8").splitlines()) if LIST.exists() else set()
+    """The names of the slow tests: what follows the seconds in every line."""
+    lines = LIST.read_text(encoding="utf-8").splitlines() if LIST.exists() else []
+    return {line.partition(" ")[2] for line in lines}
 
 
 def share_of(name: str, shares: int) -> int:
@@ -68,7 +69,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for node in config.stash.get(WORKERS, []):
             spent |= node
         slow = sorted(name for name, seconds in spent.items() if seconds > config.getoption("measure"))
-        LIST.write_text("".join(f"{name}\n" for name in slow), encoding="utf-8")
+        LIST.write_text("".join(f"{spent[name]:.1f} {name}\n" for name in slow), encoding="utf-8")
         kept = sum(s for name, s in spent.items() if name not in slow)
         print(f"\n{LIST}: {len(slow)} of {len(spent)} tests; the others take {kept:.0f} s of processor time")
 

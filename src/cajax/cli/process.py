@@ -82,7 +82,8 @@ def flushed(code: int) -> int:
             sys.stdout.flush()
         return code
     except (OSError, ValueError) as error:
-        failed(error)
+        if not code:  # else it has been said what is wrong
+            failed(error)
         # Python flushes again at its end, and would complain.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)

@@ -76,5 +76,7 @@ def test_parse_gives_scale_and_dimension():
 
 
 def test_units_are_written_as_in_print():
-    said = [units.written(unit) for unit in ("ohm*cm", "uF/cm2", "S/cm2", "uS", "degC", "Mohm", "1", "mV", "1/ms")]
+    said = [
+        units.written(unit) for unit in ("ohm*cm", "uF/cm2", "S/cm2", "uS", "degC", "Mohm", "1", "mV", "1/ms")
+    ]
     assert said == ["Ω·cm", "µF/cm²", "S/cm²", "µS", "°C", "MΩ", "", "mV", "1/ms"]

@@ -103,6 +103,29 @@ def test_an_empty_or_unusable_folder_says_so(tmp_path):
         Checkpoints(tmp_path / "file")
 
 
+def test_pipes_among_checkpoints_are_refused(tmp_path):
+    save(tmp_path)
+    victim = next(p for p in (tmp_path / "checkpoints" / "3" / "arrays").rglob("*") if p.is_file())
+    victim.unlink()
+    os.mkfifo(victim)
+    with pytest.raises(StoreError, match="neither a file nor a folder"):
+        Checkpoints(tmp_path)
+
+
+def test_a_history_that_was_changed_is_noticed(tmp_path):
+    save(tmp_path)
+    path = tmp_path / "checkpoints" / "3" / "about" / "metadata"
+    for old, new, said in (
+        ("0.2", "0.4", "not what was saved"),
+        ('"running"', '"walking"', "stopped is 'walking'"),
+    ):
+        text = path.read_text()
+        path.write_text(text.replace(old, new))
+        with pytest.raises(StoreError, match=f"checkpoint 3 .* is damaged .*{said}"):
+            Checkpoints(tmp_path).restore(state())
+        path.write_text(text)
+
+
 FULL = """
 import resource, signal, sys
 import jax, optax

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.digest import data_hash
-from ..base.disk import read_json
+from ..base.disk import is_file, is_folder, read_json
 from ..base.errors import StoreError
 from ..base.schema import conformed
 from .history import History
@@ -64,6 +64,7 @@ class Checkpoints:
         self.seconds = 0.0  # that the last save held up the loop
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            _require_files(self.folder)
             options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
             handlers = {"arrays": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
             self._manager: Any = _read(
@@ -177,6 +178,15 @@ def _not_of_orbax(record: logging.LogRecord) -> bool:
 @final
 class _Damaged(Exception):
     """A checkpoint that does not say what a checkpoint says."""
+
+
+def _require_files(folder: Path) -> None:
+    """Raise `StoreError` for a pipe or a device among checkpoints: Orbax would wait for it for ever."""
+    for path in folder.rglob("*"):
+        if not (is_file(path) or is_folder(path)):
+            raise StoreError(
+                f"{path} is neither a file nor a folder; remove it, or choose another run folder"
+            )
 
 
 def _read(call: Callable[[], Any]) -> Any:

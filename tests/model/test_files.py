@@ -188,3 +188,10 @@ def test_a_class_that_has_moved_is_given_by_name(tmp_path):
     )
     assert cx.load(path, classes={"gone.module:Late": Late}).structure == model.structure
     raises(lambda: cx.load(path, classes={"gone.module:Late": dict}), "no class that a model is made of")
+
+
+def test_a_matrix_of_weights_without_autapses_comes_back(tmp_path):
+    cell = cx.Cell(cx.cylinder(20, 5)).paint("all", leak=cx.mech.Leak())
+    net = cx.Network().add("a", cell, 3).connect("a", "a", cx.mech.Graded(), weight=np.full((3, 3), 1e-3))
+    model = net.discretize(cx.PerBranch(1))
+    assert cx.load(cx.save(tmp_path / "net", model)).structure == model.structure

@@ -46,7 +46,8 @@ class Within:
         return f"at least {self.lo:,g}" if math.isinf(self.hi) else f"between {self.lo:,g} and {self.hi:,g}"
 
 
-Finite = Annotated[float, Within()]
+Finite = Annotated[float, Within(-1e100, 1e100)]
+"""A number that can be drawn."""
 Share = Annotated[float, Within(0.0, 1.0)]
 Seconds = Annotated[float, Within(0.0)]
 Count = Annotated[int, Within(0, 2**53)]

@@ -31,6 +31,10 @@ MOST = 10_000
 """No choice of a mechanism, such as its number of shells, is larger."""
 
 
+class NotData(StoreError):
+    """A model that holds code, which no file does."""
+
+
 @final
 class _Content(TypedDict):
     """What the structure of a file holds."""
@@ -64,7 +68,7 @@ class _Writer:
         if name is not None:
             fields = {f.name: self.encode(getattr(x, f.name)) for f in dataclasses.fields(x)}
             return {"class": name, "fields": fields}
-        raise StoreError(
+        raise NotData(
             f"cannot save a {type(x).__name__} ({x!r}); a value graded with along(…, fn) holds code: paint it with"
             " each('cv', values) to save it"
         )

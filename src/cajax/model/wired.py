@@ -84,10 +84,10 @@ def _check_wires(wires: Wires, layouts: Mapping[str, Layout], membrane: bool, ke
         index(edges[:, 0], f"{key}.edges[:, 0]", (n,), 0, len(wires.pre))
         index(edges[:, 1], f"{key}.edges[:, 1]", (n,), 0, len(wires.post))
     require(bool((np.diff(edges[:, 1]) >= 0).all()), f"{key}.edges", "are not sorted by site")
-    require(size == n, f"{key}.weight_shape", f"is {list(wires.weight_shape)}, but there are {n} edges")
+    require(size >= n, f"{key}.weight_shape", f"is {list(wires.weight_shape)}, but there are {n} edges")
     require(wires.order is not None, f"{key}.order", "is missing")
     order: Any = wires.order
-    index(order, f"{key}.order", (n,), 0, max(n, 1))
+    index(order, f"{key}.order", (n,), 0, max(size, 1))
     require(len(np.unique(order)) == n, f"{key}.order", "names an edge twice")
 
 

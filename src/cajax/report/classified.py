@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import plot
 from ..jobs import Batch, Job, Judged, Stage
-from .bars import figures_in
+from .bars import figures_in, known
 from .fields import side_of
 from .folder import Run
 from .html import Picture, percent, table, words
@@ -150,7 +150,9 @@ def held_by(run: Run) -> Picture | None:
     times, names = np.asarray(held["times"], float), held["names"]
     if [len(row) for row in held["separation"]] != [len(names)] * len(times) or not len(times) or not names:
         return None
-    values = np.asarray(held["separation"], float).T  # in the file: a row for every time
+    values = np.array(
+        [[known(x) for x in row] for row in held["separation"]]
+    ).T  # in the file: a row for every time
     figure, ax = plot.subplots(figsize=(7.8, 3.0))
     order = np.argsort(-np.nanmean(np.nan_to_num(values), axis=1))
     for k, i in enumerate(order[:7]):

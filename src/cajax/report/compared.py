@@ -62,7 +62,7 @@ def traces(run: Run) -> Picture | None:
     for ax in axes.ravel()[len(kept) :]:
         ax.set_axis_off()
     for ax, one in zip(axes.ravel(), kept, strict=False):
-        data, model = np.asarray(one["data"], float), np.asarray(one["model"], float)
+        data, model = (np.array([known(x) for x in one[name]]) for name in ("data", "model"))
         for y, lw, alpha, ink, label in ((data, 2.4, 0.55, "c7", "data"), (model, 1.2, 1.0, "c0", "model")):
             time = one["step"] * np.arange(len(y))
             ax.plot(*plot.thinned(time, y), lw=lw, alpha=alpha, color=plot.ink(ink), label=label)

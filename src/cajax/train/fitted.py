@@ -11,7 +11,7 @@ from ..base.disk import read_json, write_json
 from ..base.errors import StoreError
 from ..base.lock import claimed
 from ..base.schema import conformed
-from ..model.files import load, save
+from ..model.files import NotData, load, save
 from ..model.model import Model
 from .free import Free, M
 from .history import History
@@ -101,7 +101,7 @@ def _keep(path: Path, model: Any) -> None:
     if isinstance(model, Model):
         try:
             save(path, model)
-        except StoreError:
+        except NotData:
             path.unlink(missing_ok=True)
 
 

@@ -121,7 +121,7 @@ def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(StoreError, match=r"has no run\.json"):
         folders.load_run(tmp_path)
     (tmp_path / "run.json").write_text("[1]")
-    with pytest.raises(StoreError, match="not the record of a run"):
+    with pytest.raises(StoreError, match="is a list of 1"):
         folders.load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(StoreError, match="not JSON"):

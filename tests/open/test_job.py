@@ -129,7 +129,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> Path:
     """The folder of a run with all its controls."""
-    folder = jobs.run(FitCell(), tmp_path_factory.mktemp("runs"))
+    folder = jobs.run(FitCell(), tmp_path_factory.mktemp("runs"), every_control=True)
     assert folder is not None
     return folder
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_forests import case, cases, few
 
-from cajax.solve import Tree, native, sweep
+from cajax.solve import Tree, native, solve, sweep
 
 needs_native = pytest.mark.skipif(not native.available(), reason="native solve not built")
 
@@ -19,7 +19,7 @@ needs_native = pytest.mark.skipif(not native.available(), reason="native solve n
 @given(case=cases(), batch=st.integers(1, 70))
 def test_equals_the_reference(dtype, case, batch):
     a, g, b = (jnp.asarray(v) for v in case.operands(batch, dtype=dtype))
-    x = jax.jit(jax.vmap(lambda *v: native.solve(case.forest, *v)))(a, g, b)
+    x = jax.jit(jax.vmap(lambda *v: solve(case.forest, *v, backend="native")))(a, g, b)
     reference = jax.jit(jax.vmap(lambda *v: sweep.solve(case.forest, *v)))(a, g, b)
     scale = np.abs(reference).max()
     np.testing.assert_allclose(x, reference, rtol=0, atol=100 * np.finfo(dtype).eps * scale)
@@ -33,7 +33,7 @@ def test_any_batch_size_gives_the_same_bits(dtype, sizes):
     a, g, b = (jnp.asarray(v) for v in some.operands(70, dtype=dtype))
     one = jax.jit(lambda *v: native.solve(some.forest, *v))
     loop = np.stack([one(a[i], g[i], b[i]) for i in range(70)])
-    many = jax.vmap(lambda *v: native.solve(some.forest, *v))
+    many = jax.vmap(lambda *v: solve(some.forest, *v, backend="native"))
     for size in [1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 70]:
         np.testing.assert_array_equal(many(a[:size], g[:size], b[:size]), loop[:size])
 
@@ -56,7 +56,7 @@ def test_lanes_are_separate_trees_bit_for_bit(dtype, lanes):
 def test_unbatched_operands_are_not_copied():
     some = case(5, [(20, 1)])
     a, g, b = (jnp.asarray(v) for v in some.operands(dtype=np.float32))
-    many = jax.vmap(lambda b: native.solve(some.forest, a, g, b))
+    many = jax.vmap(lambda b: solve(some.forest, a, g, b, backend="native"))
     text = jax.jit(many).lower(jnp.stack([b] * 7)).as_text()
     assert "tensor<1x20xf32>" in text and "tensor<7x20xf32>" not in text.replace("1x20xf32", "")
 
@@ -73,7 +73,7 @@ def test_wrong_shapes_come_back_as_errors():
 def test_empty_batch():
     some = case(5, [(20, 1)])
     a, g, b = (jnp.asarray(v) for v in some.operands(0))
-    assert jax.vmap(lambda *v: native.solve(some.forest, *v))(a, g, b).shape == (0, some.forest[0].n_cv)
+    assert jax.vmap(lambda *v: solve(some.forest, *v, backend="native"))(a, g, b).shape == (0, some.forest[0].n_cv)
 
 
 @needs_native

@@ -1,12 +1,13 @@
 """The differentiable solve: one linear operator, and its solve on the best backend as its own derivative."""
 
 from functools import lru_cache, partial
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from numpy.typing import NDArray
 
 from ..base.errors import ParameterError
@@ -16,6 +17,9 @@ from .backend import chosen_backend, run_on
 from .tree import Forest, as_forest, cv_slices, n_edges, n_entries
 
 _swept = jax.jit(sweep.solve, static_argnums=0)  # traced once per forest, however often it is called
+
+tree_solve_p = Primitive("cajax_tree_solve")
+"""Operands a, g, b, each [..., entries] with as many leading axes, of length 1 where an operand is shared."""
 
 
 def solve(
@@ -37,12 +41,7 @@ def solve(
     """
     forest = as_forest(forest)
     a, g, b = _checked(forest, a, g, b)
-    chosen = chosen_backend(backend, b.dtype)
-
-    def inverse(_: object, rhs: Array) -> Array:
-        return run_on(chosen, partial(native.solve, forest), partial(_swept, forest), a, g, rhs)
-
-    return lax.custom_linear_solve(lambda x: matvec(forest, a, g, x), b, inverse, symmetric=True)
+    return tree_solve_p.bind(a, g, b, forest=forest, backend=chosen_backend(backend, b.dtype))
 
 
 def matvec(
@@ -122,3 +121,76 @@ def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array
             )
         operands.append(jnp.asarray(value, dtype))
     return operands[0], operands[1], operands[2]
+
+
+def _lead(*operands: Any) -> tuple[int, ...]:
+    """Return the leading axes of the result."""
+    return np.broadcast_shapes(*(x.shape[:-1] for x in operands))
+
+
+def _over_lead(fn: Any, *operands: Array) -> Array:
+    """Return `fn` of vectors, for every entry of the leading axes of the operands."""
+    if operands[0].ndim == 1:
+        return fn(*operands)
+    (size,) = np.broadcast_shapes(*(x.shape[:1] for x in operands))
+    axes = [None if x.shape[0] < size else 0 for x in operands]
+    inner = [x[0] if axis is None else x for x, axis in zip(operands, axes, strict=True)]
+    if size == 1:
+        return _over_lead(fn, *(x[0] for x in operands))[None]
+    return jax.vmap(partial(_over_lead, fn), axes)(*inner)
+
+
+def _rule(a: Array, g: Array, b: Array, *, forest: Forest, backend: str | None) -> Array:
+    compiled = partial(native.solve, forest)
+    return run_on(backend, compiled, partial(_over_lead, partial(_swept, forest)), a, g, b)
+
+
+def _jvp(primals: Any, tangents: Any, *, forest: Forest, backend: str | None) -> tuple[Array, Any]:
+    """A dx = db − dA x, and A is linear in neither a nor g alone only where a junction is eliminated."""
+    a, g, b = primals
+    da, dg, db = tangents
+    x = tree_solve_p.bind(a, g, b, forest=forest, backend=backend)
+    rhs = None if isinstance(db, ad.Zero) else db
+    if (change := _changed(forest, a, g, da, dg, x)) is not None:
+        rhs = -change if rhs is None else rhs - change
+    if rhs is None:
+        return x, ad.Zero.from_primal_value(x)
+    return x, tree_solve_p.bind(a, g, rhs, forest=forest, backend=backend)
+
+
+def _changed(forest: Forest, a: Array, g: Array, da: Any, dg: Any, x: Array) -> Array | None:
+    """Return dA x, None where the matrix stays."""
+    if isinstance(dg, ad.Zero):
+        return None if isinstance(da, ad.Zero) else da * x
+
+    def axial(g: Array, dg: Array, x: Array) -> Array:
+        return jax.jvp(lambda g: _axial(_edges(forest), g, x), (g,), (dg,))[1]
+
+    change = _over_lead(axial, g, dg, x)
+    return change if isinstance(da, ad.Zero) else da * x + change
+
+
+def _transpose(ct: Any, a: Array, g: Array, b: Any, *, forest: Forest, backend: str | None) -> list[Any]:
+    """A is symmetric."""
+    if isinstance(ct, ad.Zero):
+        return [None, None, ad.Zero(b.aval)]
+    found = tree_solve_p.bind(a, g, ct, forest=forest, backend=backend)
+    shared = tuple(i for i, n in enumerate(b.aval.shape[:-1]) if n != found.shape[i])
+    return [None, None, jnp.sum(found, shared, keepdims=True) if shared else found]
+
+
+def _batched(args: Any, dims: Any, **static: Any) -> tuple[Array, int]:
+    moved = (x[None] if d is None else jnp.moveaxis(x, d, 0) for x, d in zip(args, dims, strict=True))
+    return tree_solve_p.bind(*moved, **static), 0
+
+
+def _shape(a: Any, g: Any, b: Any, **_: Any) -> Any:
+    return jax.core.ShapedArray((*_lead(a, g, b), b.shape[-1]), b.dtype)  # pyright: ignore
+
+
+tree_solve_p.def_impl(jax.jit(_rule, static_argnames=("forest", "backend")))
+tree_solve_p.def_abstract_eval(_shape)
+mlir.register_lowering(tree_solve_p, mlir.lower_fun(_rule, multiple_results=False))
+ad.primitive_jvps[tree_solve_p] = _jvp
+ad.primitive_transposes[tree_solve_p] = _transpose
+batching.primitive_batchers[tree_solve_p] = _batched

@@ -61,17 +61,15 @@ def supports(dtype: np.dtype) -> bool:
 
 
 def solve(
-    forest: Forest, a: Float[Array, " cv"], g: Float[Array, " edge"], b: Float[Array, " cv"]
-) -> Float[Array, " cv"]:
+    forest: Forest, a: Float[Array, "... cv"], g: Float[Array, "... edge"], b: Float[Array, "... cv"]
+) -> Float[Array, "... cv"]:
     """Solve the whole forest in one call on the CPU; arguments as in `cajax.solve.solve`, of one dtype.
 
-    Batches come from `vmap`: an operand without the batch axis gets a length of 1 there and is not copied.
+    All have the axes of the batch; where an operand has a length of 1 there it is shared, and not copied.
     """
-    call = jax.ffi.ffi_call(
-        _target("cajax_tree_solve", b.dtype),
-        jax.ShapeDtypeStruct(b.shape, b.dtype),
-        vmap_method="expand_dims",
-    )
+    lead = np.broadcast_shapes(*(x.shape[:-1] for x in (a, g, b)))
+    shape = jax.ShapeDtypeStruct((*lead, b.shape[-1]), b.dtype)
+    call = jax.ffi.ffi_call(_target("cajax_tree_solve", b.dtype), shape)
     return call(a, g, b, **_attributes(forest))
 
 

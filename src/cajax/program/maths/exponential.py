@@ -67,33 +67,18 @@ def expm1(x: Number) -> Number:
 
 
 def tanh(x: Number) -> Number:
-    """Return (e^2x − 1) / (e^2x + 1), numerator and denominator in two words each."""
+    """Return (e^2x − 1) / (e^2x + 1)."""
     cap = {"f32": 20.0, "f64": 40.0}[x.reg.kind]
     reduced = _reduced_exactly(at_most(abs(x) * 2.0, cap))
-    r, power = reduced.r, _two_to(reduced.top, x, 0)
-    tail = _beyond(r, reduced.rest)
-    small = r + tail
-    small_low = tail - (small - r)
-    offset, scaled = power - 1.0, power * small
-    above = offset + scaled
-    above_low = fma(power, small_low, scaled - (above - offset))
-    below = above + 2.0
-    below_low = (above - (below - 2.0)) + above_low
-    inverse = 1.0 / below
-    ratio = above * inverse
-    missing = fma(-ratio, below, above) + fma(-ratio, below_low, above_low)
-    return fma(missing, inverse, ratio).call("copysign", x)
+    power = _two_to(reduced.top, x, 0)
+    above = fma(power, reduced.r + _beyond(reduced.r, reduced.rest), power - 1.0)
+    return _over_sum(above, above, 2.0).call("copysign", x)
 
 
 def logistic(x: Number) -> Number:
     """Return 1 / (1 + e^−x), right in both tails."""
     z = exp_of_minus(abs(x), None)
-    below = z + 1.0
-    above = (x.bits() < 0).where(z, 1.0)
-    inverse = 1.0 / below
-    ratio = above * inverse
-    missing = fma(-ratio, below, above) - ratio * (z - (below - 1.0))
-    return fma(missing, inverse, ratio)
+    return _over_sum((x.bits() < 0).where(z, 1.0), z, 1.0)
 
 
 def sinh(x: Number) -> Number:
@@ -118,6 +103,15 @@ def exp_of_minus(x: Number, low: Number | None, times: Number | None = None) -> 
     factor = 2.0 ** -((x.format.bias + 1) // 2)
     power = (top - x.format.bits(factor)).real()
     return (p if times is None else p * times) * power * factor
+
+
+def _over_sum(above: Number, x: Number, c: float) -> Number:
+    """Return above / (x + c) with what the sum and the quotient lost to rounding put back."""
+    below = x + c
+    inverse = 1.0 / below
+    ratio = above * inverse
+    missing = fma(-ratio, below, above) - ratio * (x - (below - c))
+    return fma(missing, inverse, ratio)
 
 
 def _reduced(x: Number) -> tuple[Number, Number, Number]:

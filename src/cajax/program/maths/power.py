@@ -21,10 +21,12 @@ def rsqrt(x: Number) -> Number:
 def cbrt(x: Number) -> Number:
     """Return the cube root: x^(−1/3) guessed from the bits, two steps of fourth order, and a last one in two words."""
     form, size = x.format, abs(x)
-    lift = 24 if form.whole == "i32" else 54
-    small = size < form.tiny
+    # Small numbers are lifted far enough for the last step's remainder to be normal.
+    low, lift = (2.0**-60, 72) if form.whole == "i32" else (2.0**-800, 216)
+    small = size < low
     a = small.where(size * 2.0**lift, size)
-    drop = 31 - form.mantissa + 1 if form.whole == "i32" else 12
+    # The bits as a whole number are nearly the logarithm: −1/3 of them, and the exponent of 1, make the guess.
+    drop = 9 if form.whole == "i32" else 12
     unit = 2.0**form.mantissa
     share = ((a.bits() >> drop) | form.bits(unit)).real() - unit
     guess = (form.bias * 4 / 3 - 0.05) * 2.0 ** (form.mantissa - drop)
@@ -51,7 +53,7 @@ def integer_pow(x: Number, n: int) -> Number:
         if left:
             square = square * square
     if result is None:
-        return x.of(1.0) if not x.reg.wide else Number(x.block, x.block.splat(x.of(1.0).reg))
+        return Number(x.block, x.block.alike(x.of(1.0).reg, x.reg)[0])
     return 1.0 / result if n < 0 else result
 
 

@@ -14,13 +14,14 @@ pytest.importorskip("llvmlite", reason="native programs need llvmlite")
 import llvmlite.binding as llvm
 
 from cajax.program import maths
-from tests.program.kernels import DTYPES, WIDTHS, Kernel, assembly, compiled, extended, loop_text
+from tests.program.kernels import DTYPES, WIDTHS, Kernel, assembly, compiled, extended, flushing, loop_text
 
 KINDS = ("f32", "f64")
 Long = np.longdouble
+X86 = llvm.get_process_triple().startswith("x86_64")
+x86_only = pytest.mark.skipif(not X86, reason="names processors and instructions of x86-64")
 wide_reference = pytest.mark.skipif(
-    np.finfo(Long).nmant < 63 or not llvm.get_process_triple().startswith("x86_64"),
-    reason="the reference needs floats of 80 bits",
+    np.finfo(Long).nmant < 63 or not X86, reason="the reference needs floats of 80 bits"
 )
 
 
@@ -269,16 +270,29 @@ def test_bits_are_those_of_scalars_at_any_width_and_on_other_processors(name, ki
         assert same(first, compiled(function, count, kind, WIDTHS[kind], cpu)(*xs)), cpu
 
 
+@x86_only
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [*CASES, *(name for name in PAIRS if name != "rem")])
+def test_flushing_subnormal_numbers_changes_no_normal_result(name, kind):
+    """Of `rem` it may: its remainders of tiny numbers pass through subnormal ones."""
+    span = CASES[name].span[kind] if name in CASES else (-3, 3)
+    xs = tuple(arguments(kind, span, 20_000, seed) for seed in (12, 13))[: 2 if name in PAIRS else 1]
+    text, dtype = loop_text(getattr(maths, name), len(xs), kind, WIDTHS[kind]), DTYPES[kind]
+    kept, flushed = (Kernel(t, WIDTHS[kind], dtype)(*xs) for t in (text, flushing(text)))
+    plain = np.all([(x == 0) | ~(np.abs(x) < np.finfo(dtype).tiny) for x in (*xs, kept)], axis=0)
+    assert same(kept[plain], flushed[plain])
+
+
 def processors() -> list[str]:
     """Return the levels of x86-64 that this processor reaches: AVX2 with FMA, AVX-512."""
-    if not llvm.get_process_triple().startswith("x86_64"):
+    if not X86:
         return []
     has = llvm.get_host_cpu_features()
     levels = {"x86-64-v3": ("avx2", "fma"), "x86-64-v4": ("avx512f", "avx512vl", "avx512dq", "avx512bw")}
     return [cpu for cpu, features in levels.items() if all(has.get(f) for f in features)]
 
 
-@pytest.mark.skipif(not llvm.get_process_triple().startswith("x86_64"), reason="names processors of x86-64")
+@x86_only
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [*CASES, *PAIRS])
 def test_nothing_is_called_and_vectors_do_not_branch(name, kind):

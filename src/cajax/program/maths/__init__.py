@@ -3,7 +3,8 @@
 All take `(block, x, …)` with scalars or vectors of one kind, "f32" or "f64". They have no branches, call no library,
 and set no fast-math flag: the bits depend neither on the width nor on the processor, provided it has fused
 multiply-add and rounding instructions (on x86, FMA and SSE4.1; without them LLVM calls the C library). Subnormal
-numbers count; NaN in gives NaN out, where IEEE 754 does not say otherwise (`pow`).
+numbers count; where the processor is set to flush them to 0, as XLA sets it, normal results keep their bits (but of
+`rem` near the smallest numbers). NaN in gives NaN out, where IEEE 754 does not say otherwise (`pow`).
 """
 
 from collections.abc import Callable

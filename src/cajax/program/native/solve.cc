@@ -18,54 +18,77 @@ struct Columns {
   T* x;
 };
 
-// V columns of a stand. Rows are kRow numbers apart; conductances kEdge, or one is shared by all columns (kShared).
+// Columns of a stand: kSide registers, or sets of them, of V columns each, one beside the other, since a cable alone would
+// wait for its divisions. Rows are kRow numbers apart; conductances kEdge, and all V columns share one if kShared.
 // Afterwards a holds the factor of each row's parent.
-template <typename T, int V, int kRow, int kEdge, bool kShared>
-CAJAX_INLINE void sweep(const Stand& stand, const Columns<T>& at) {
-  using Numbers = Lanes<T, V>;
-  T *const a = at.a, *const b = at.b, *const x = at.x;
+template <typename T, int V, int kRow, int kEdge, bool kShared, int kSide>
+CAJAX_INLINE void eliminate(const Stand& stand, const Columns<T>& at) {
+  constexpr int kShift = kShared ? 1 : V;
+  Lanes<T, V> s, y, g, up_s, up_y;
   for (const Step& step : stand.steps) {
-    const std::int64_t row = std::int64_t{step.row} * kRow, up = std::int64_t{step.parent} * kRow;
-    const T* const conductance = at.g + std::int64_t{step.edge} * kEdge;
-    Numbers s, y, g, up_s, up_y;
-    s.read(a + row);
-    y.read(b + row);
-    up_s.read(a + up);
-    up_y.read(b + up);
-    if constexpr (kShared) {
-      g.fill(*conductance);
-    } else {
-      g.read(conductance);
+    T *a = at.a + std::int64_t{step.row} * kRow, *b = at.b + std::int64_t{step.row} * kRow;
+    T *above_a = at.a + std::int64_t{step.parent} * kRow, *above_b = at.b + std::int64_t{step.parent} * kRow;
+    const T* conductance = at.g + std::int64_t{step.edge} * kEdge;
+    for (int side = 0; side < kSide; ++side, conductance += kShift) {
+      s.read(a + side * V);
+      y.read(b + side * V);
+      up_s.read(above_a + side * V);
+      up_y.read(above_b + side * V);
+      if constexpr (kShared) {
+        g.fill(*conductance);
+      } else {
+        g.read(conductance);
+      }
+      CAJAX_EACH(T, V) {
+        const auto r = T(1) / (s.part[q] + g.part[q]);
+        const auto w = g.part[q] * r;
+        up_s.part[q] = up_s.part[q] + g.part[q] * s.part[q] * r;  // the product is off the chain of dependent operations
+        up_y.part[q] = up_y.part[q] + w * y.part[q];
+        s.part[q] = w;
+        y.part[q] = y.part[q] * r;
+      }
+      s.write(a + side * V);
+      y.write(b + side * V);
+      up_s.write(above_a + side * V);
+      up_y.write(above_b + side * V);
     }
-    CAJAX_EACH(T, V) {
-      const auto r = T(1) / (s.part[q] + g.part[q]);
-      const auto w = g.part[q] * r;
-      up_s.part[q] = up_s.part[q] + g.part[q] * s.part[q] * r;  // the product is off the chain of dependent operations
-      up_y.part[q] = up_y.part[q] + w * y.part[q];
-      s.part[q] = w;
-      y.part[q] = y.part[q] * r;
-    }
-    s.write(a + row);
-    y.write(b + row);
-    up_s.write(a + up);
-    up_y.write(b + up);
   }
-  Numbers value, w, y;
+}
+
+template <typename T, int V, int kRow, int kSide>
+CAJAX_INLINE void substitute(const Stand& stand, const Columns<T>& at) {
+  Lanes<T, V> value, w, y;
   for (const std::int32_t root : stand.roots) {
-    const std::int64_t row = std::int64_t{root} * kRow;
-    w.read(a + row);
-    y.read(b + row);
-    CAJAX_EACH(T, V) y.part[q] = y.part[q] * (T(1) / w.part[q]);
-    y.write(x + row);
+    for (std::int64_t i = std::int64_t{root} * kRow, end = i + kSide * V; i < end; i += V) {
+      w.read(at.a + i);
+      y.read(at.b + i);
+      CAJAX_EACH(T, V) y.part[q] = y.part[q] * (T(1) / w.part[q]);
+      y.write(at.x + i);
+    }
   }
   for (auto step = stand.steps.rbegin(); step != stand.steps.rend(); ++step) {
-    const std::int64_t row = std::int64_t{step->row} * kRow;
-    value.read(x + std::int64_t{step->parent} * kRow);
-    w.read(a + row);
-    y.read(b + row);
-    CAJAX_EACH(T, V) value.part[q] = y.part[q] + w.part[q] * value.part[q];
-    value.write(x + row);
+    const std::int64_t row = std::int64_t{step->row} * kRow, above = std::int64_t{step->parent} * kRow;
+    for (int side = 0; side < kSide * V; side += V) {
+      value.read(at.x + above + side);
+      w.read(at.a + row + side);
+      y.read(at.b + row + side);
+      CAJAX_EACH(T, V) value.part[q] = y.part[q] + w.part[q] * value.part[q];
+      value.write(at.x + row + side);
+    }
   }
+}
+
+// Cells from `cell` on, as many at a time as fit; returns the first that is left.
+template <typename T, int V, int kRow, int kEdge, bool kShared, int kSide>
+CAJAX_INLINE std::int64_t sweep(const Stand& stand, const Columns<T>& at, std::int64_t cell) {
+  constexpr int kCells = kSide * V / kRow;
+  for (; cell + kCells <= stand.lanes; cell += kCells) {
+    const std::int64_t shift = cell * kRow;
+    const Columns<T> here{at.a + shift, at.g + cell * kEdge, at.b + shift, at.x + shift};
+    eliminate<T, V, kRow, kEdge, kShared, kSide>(stand, here);
+    substitute<T, V, kRow, kSide>(stand, here);
+  }
+  return cell;
 }
 
 // The factors of one column of narrow a and g: r and w of every step, then r of every root.
@@ -119,14 +142,6 @@ CAJAX_INLINE void divide(const T* a, const T* b, T* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] = b[i] * (T(1) / a[i]);
 }
 
-template <typename T, int V>
-CAJAX_INLINE std::int64_t sweep_cells(const Stand& stand, const Columns<T>& at, std::int64_t cell) {
-  for (; cell + V <= stand.lanes; cell += V) {
-    sweep<T, V, 1, 1, false>(stand, {at.a + cell, at.g + cell, at.b + cell, at.x + cell});
-  }
-  return cell;
-}
-
 template <typename T>
 CAJAX_INLINE void solve_narrow(const Forest& forest, const Columns<T>& at) {
   constexpr int kMost = 64 / sizeof(T);
@@ -136,11 +151,12 @@ CAJAX_INLINE void solve_narrow(const Forest& forest, const Columns<T>& at) {
   for (const Stand& stand : forest.stands) {
     std::int64_t cell = 0;
     if (stand.lanes > 1) {
-      cell = sweep_cells<T, kMost>(stand, at, cell);
-      cell = sweep_cells<T, kMost / 2>(stand, at, cell);
-      cell = sweep_cells<T, kMost / 4>(stand, at, cell);
+      cell = sweep<T, kMost, 1, 1, false, 2>(stand, at, cell);
+      cell = sweep<T, kMost, 1, 1, false, 1>(stand, at, cell);
+      cell = sweep<T, kMost / 2, 1, 1, false, 1>(stand, at, cell);
+      cell = sweep<T, kMost / 4, 1, 1, false, 1>(stand, at, cell);
     }
-    sweep_cells<T, 1>(stand, at, cell);
+    sweep<T, 1, 1, 1, false, 1>(stand, at, cell);
   }
 }
 
@@ -152,10 +168,8 @@ CAJAX_INLINE void solve_wide(const Forest& forest, const Columns<T>& at) {
   std::fill(at.b + first, at.b + end, T(0));
   for (const Points& p : forest.points) divide(at.a + p.first * W, at.b + p.first * W, at.x + p.first * W, p.count * W);
   for (const Stand& stand : forest.stands) {
-    for (std::int64_t cell = 0; cell < stand.lanes; ++cell) {
-      const std::int64_t shift = cell * W;
-      sweep<T, W, W, kEdge, kShared>(stand, {at.a + shift, at.g + cell * kEdge, at.b + shift, at.x + shift});
-    }
+    const std::int64_t cell = sweep<T, W, W, kEdge, kShared, 4>(stand, at, 0);
+    sweep<T, W, W, kEdge, kShared, 1>(stand, at, cell);
   }
 }
 
@@ -205,7 +219,7 @@ CAJAX_INLINE void solve_tile(const Forest& forest, Array<T> a, Array<const T> g,
 #define CAJAX_TILE(T, W)                                                                                    \
   CAJAX_CLONES void solve_##T##_##W(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x, T* scratch) { \
     solve_tile<T, W>(forest, a, g, b, x, scratch);                                                          \
-  }                                                                                                         
+  }
 CAJAX_TILE(float, 4)
 CAJAX_TILE(float, 8)
 CAJAX_TILE(float, 16)

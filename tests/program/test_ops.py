@@ -334,7 +334,7 @@ def test_due(library, short, width):
     )
     for wide in itertools.product([False, True], repeat=5) if width > 1 else [(False,) * 5]:
         out = np.full((2, edges, *((width,) if any(wide) else ())), 77, np.int32)
-        waiting = np.full(cells * width, 99, np.uint32)
+        waiting = np.full(cells * (1 + width * (wide[2] and width > 1)), 99, np.uint32)
         given = [y for x, w in zip(operands, wide, strict=True) for y in (tile(x, w), w)]
         call(function, slots, cells, edges, pre, (width,), *given, out[0], out[1], waiting)
         for lane in range(width if any(wide) else 1):

@@ -75,6 +75,18 @@ struct Lanes<T, 1> {
   CAJAX_INLINE void write(T* to) const { *to = part[0]; }
 };
 
+// An element of an array: W numbers of a wide one, or one number, repeated, of a narrow one.
+template <typename T, int W, bool kWide>
+CAJAX_INLINE Lanes<T, W> element(const T* at, std::int64_t row) {
+  Lanes<T, W> value;
+  if constexpr (kWide) {
+    value.read(at + row * W);
+  } else {
+    value.fill(at[row]);
+  }
+  return value;
+}
+
 #define CAJAX_EACH(type, width) \
   CAJAX_UNROLL for (int q = 0; q < ::cajax::program::Lanes<type, width>::kParts; ++q)
 

@@ -118,7 +118,7 @@ struct Queue {
 };
 
 // Which slots fall due at each edge, as cajax.solve.due: first and last, or -1. `first` and `second` [edge] are wide if
-// any operand is. `waiting` is scratch of `cells` numbers, times the width if any of them is wide.
+// any operand is. `waiting` is scratch of `cells` numbers, and of width times as many more where `filled` is wide.
 template <typename T>
 void due(const Queue& queue, int width, Array<const T> age, Array<const T> before, Array<const std::int32_t> filled,
          Array<const T> delay, Array<const T> dt, std::int32_t* first, std::int32_t* second, std::uint32_t* waiting);

@@ -46,26 +46,45 @@ void copy_runs(const Rows& rows, std::int64_t bytes, const char* x, const char* 
   }
 }
 
-// Squares of four lanes and four rows, transposed in registers; the edges of the area number by number.
+// A square of numbers that registers of 16 bytes, which every clone has, transpose; single bytes go one by one.
+template <typename T>
+struct Block {
+  static constexpr int kSide = sizeof(T) == 1 ? 1 : 16 / sizeof(T);
+
+  // Column i of the square at `from`, whose rows are `apart`, becomes row i of that at `to`.
+  CAJAX_INLINE static void transpose(const T* const* from, T* to, std::int64_t apart) {
+    if constexpr (sizeof(T) == 4) {
+      Square<T> square;
+      for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], from[i], sizeof(square.at[i]));
+      square.transpose();
+      for (int i = 0; i < 4; ++i) std::memcpy(to + i * apart, square.at[i], sizeof(square.at[i]));
+    } else {
+      for (int i = 0; i < kSide; ++i) {
+        const T row[2] = {from[0][i], from[kSide - 1][i]};
+        std::memcpy(to + i * apart, row, kSide * sizeof(T));
+      }
+    }
+  }
+};
+
 template <typename T, int W>
 CAJAX_INLINE void in(std::int64_t n, const T* from, std::int64_t first, int count, T* tile) {
+  constexpr int kSide = Block<T>::kSide <= W ? Block<T>::kSide : 1;
   const T* lane[W];
   for (int j = 0; j < W; ++j) lane[j] = from + (first + std::min(j, count - 1)) * n;
-  constexpr int kStep = W % 4 == 0 ? 4 : W, kRows = sizeof(T) == 1 ? 1 : 4;
   for (std::int64_t begin = 0; begin < n; begin += kRun<T>) {
     const std::int64_t end = std::min(begin + kRun<T>, n);
-    for (int j = 0; j < W; j += kStep) {
+    for (int j = 0; j < W; j += kSide) {
       std::int64_t k = begin;
-      if constexpr (kStep == 4 && kRows == 4) {
-        for (; k + 4 <= end; k += 4) {
-          Square<T> square;
-          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], lane[j + i] + k, sizeof(square.at[i]));
-          square.transpose();
-          for (int i = 0; i < 4; ++i) std::memcpy(tile + (k + i) * W + j, square.at[i], sizeof(square.at[i]));
+      if constexpr (kSide > 1) {
+        for (; k + kSide <= end; k += kSide) {
+          const T* square[kSide];
+          for (int i = 0; i < kSide; ++i) square[i] = lane[j + i] + k;
+          Block<T>::transpose(square, tile + k * W + j, W);
         }
       }
       for (; k < end; ++k) {
-        for (int i = 0; i < kStep; ++i) tile[k * W + j + i] = lane[j + i][k];
+        for (int i = 0; i < kSide; ++i) tile[k * W + j + i] = lane[j + i][k];
       }
     }
   }
@@ -73,20 +92,20 @@ CAJAX_INLINE void in(std::int64_t n, const T* from, std::int64_t first, int coun
 
 template <typename T, int W>
 CAJAX_INLINE void out(std::int64_t n, const T* tile, std::int64_t first, int count, T* to) {
+  constexpr int kSide = Block<T>::kSide <= W ? Block<T>::kSide : 1;
   for (std::int64_t begin = 0; begin < n; begin += kRun<T>) {
     const std::int64_t end = std::min(begin + kRun<T>, n);
-    for (int j = 0; j < count; j += 4) {
+    for (int j = 0; j < count; j += kSide) {
       T* const lane = to + (first + j) * n;
       std::int64_t k = begin;
-      if constexpr (W % 4 == 0 && sizeof(T) > 1) {
-        for (; j + 4 <= count && k + 4 <= end; k += 4) {
-          Square<T> square;
-          for (int i = 0; i < 4; ++i) std::memcpy(square.at[i], tile + (k + i) * W + j, sizeof(square.at[i]));
-          square.transpose();
-          for (int i = 0; i < 4; ++i) std::memcpy(lane + i * n + k, square.at[i], sizeof(square.at[i]));
+      if constexpr (kSide > 1) {
+        for (; j + kSide <= count && k + kSide <= end; k += kSide) {
+          const T* square[kSide];
+          for (int i = 0; i < kSide; ++i) square[i] = tile + (k + i) * W + j;
+          Block<T>::transpose(square, lane + k, n);
         }
       }
-      for (int i = 0; i < std::min(4, count - j); ++i) {
+      for (int i = 0; i < std::min(kSide, count - j); ++i) {
         for (std::int64_t row = k; row < end; ++row) lane[i * n + row] = tile[row * W + j + i];
       }
     }

@@ -24,6 +24,7 @@ FLOORS: dict[str, float] = {
     "lower": 3.5,
     "engine": 4,
     "record": 4.5,
+    "program": 4.7,
     "cell": 5,
     "network": 5,
     "simulate": 5,

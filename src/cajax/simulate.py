@@ -22,6 +22,8 @@ from .engine.step import advance, initial, resumed
 from .inputs.base import Electrode, Input, Trigger
 from .model.model import Model, require_model
 from .model.structure import Structure
+from .program.executor import chosen_backend
+from .program.run import runner
 from .record.observers import Observers, Recordings
 from .record.parse import parse
 from .record.quantities import Voltage
@@ -79,7 +81,7 @@ def _check_targets(structure: Structure, inputs: Sequence[Input]) -> None:
             source.check_cells(structure.layout(source.at).size)
 
 
-@partial(jax.jit, static_argnames=("record", "method", "n", "schedule"))
+@partial(jax.jit, static_argnames=("record", "method", "n", "schedule", "backend"))
 def _run(
     model: Model,
     inputs: tuple[Input, ...],
@@ -90,6 +92,7 @@ def _run(
     method: Method,
     n: int,
     schedule: Schedule,
+    backend: str,
 ) -> Solution:
     metered = any(x.metered for _, x in record)
     step, physics, first = _start(model, inputs, state, dt, method, metered)
@@ -97,7 +100,7 @@ def _run(
     first = jax.lax.optimization_barrier(first)
     observers = Observers(model.structure, physics, method, record)
     last, records = observers.along(
-        lambda now: step(schedule.passed(now, now.n - first.n)), first, n, schedule.run
+        lambda now: step(schedule.passed(now, now.n - first.n)), first, n, runner(schedule, backend)
     )
     ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
     thinned = tuple((name, x.every) for name, x in record if x.every > 1)
@@ -145,6 +148,7 @@ def simulate(
     state: State | None = None,
     continued: bool = False,
     throw: bool = True,
+    backend: str = "auto",
 ) -> Solution:
     """Run `model` for `t1` ms in steps of `dt` ms and return a `Solution`.
 
@@ -152,6 +156,8 @@ def simulate(
     "soma.na.m" or "soma.spikes", or a `cajax.record.Recordable` (default: "v" at every soma). `state`: begin with
     `sol.state` of another run instead of at rest; with `continued` go on with that run, with its clock and what its
     inputs remember: given the same inputs, both are the unbroken run. `adjoint`: how the reverse pass stores the run.
+    `backend`: who runs the loop, "native" or "xla"; "auto" is the environment's `CAJAX_BACKEND`, else a program
+    compiled for this model where that can be, else JAX's scan; `cajax.plan` says which.
     With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or `vmap` nothing can be
     raised, so look at `sol.finite`.
 
@@ -163,6 +169,7 @@ def simulate(
     t1, dt = (number(x, "ms", k, above=0.0, kind=ProtocolError) for k, x in (("t1", t1), ("dt", dt)))
     n = _number_of_steps(t1, dt)
     _check_choices(method, adjoint, state, throw)
+    backend = chosen_backend(backend)
     inputs = as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
@@ -176,7 +183,7 @@ def simulate(
     batch = batch_size(model, inputs, state)
     _check_room(n, samples, batch, {name: x.every for name, x in recordings})
     schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
-    run = partial(_run, model, inputs, record=recordings, method=method, schedule=schedule)
+    run = partial(_run, model, inputs, record=recordings, method=method, schedule=schedule, backend=backend)
     solution = run(state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
         raise _diagnosis(

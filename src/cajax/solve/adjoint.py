@@ -33,6 +33,14 @@ class Schedule(ABC):
         """Return how n steps are split: segments at the outermost level, … , steps in an innermost segment."""
 
     @optional
+    def nesting(self) -> int | None:
+        """Return how deeply segments are nested, 1 for every state, as `cajax.solve.loop` has it.
+
+        A schedule that says so lets a compiled program run its loop; None where only `run` can.
+        """
+        return None
+
+    @optional
     def passed(self, state: Any, k: Array) -> Any:
         """Return the state as the k-th step (0, 1, …) of the run takes it, after it was recorded.
 
@@ -69,6 +77,9 @@ class Nested(Schedule):
 
     def run(self, step: Step, carry: Any, n: int) -> tuple[Any, Any]:
         return loop(step, carry, n, self.levels)
+
+    def nesting(self) -> int:
+        return max(1, self.levels)
 
     def stored(self, n: int) -> int | None:
         return stored(n, self.levels) if self.levels else None

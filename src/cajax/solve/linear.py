@@ -154,7 +154,7 @@ def _jvp(primals: Any, tangents: Any, *, forest: Forest, backend: str | None) ->
     if (change := _changed(forest, a, g, da, dg, x)) is not None:
         rhs = -change if rhs is None else rhs - change
     if rhs is None:
-        return x, ad.Zero.from_primal_value(x)
+        return x, ad.Zero(jax.typeof(x).to_tangent_aval())
     return x, tree_solve_p.bind(a, g, rhs, forest=forest, backend=backend)
 
 

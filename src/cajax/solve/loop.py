@@ -24,6 +24,15 @@ def segments(n: int, levels: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1024)
+def lengths(n: int, levels: int) -> tuple[int, ...]:
+    """Return how many steps a segment has, outermost level first; none where every state is stored."""
+    if levels <= 1 or n <= levels:
+        return ()
+    length = _segment_length(n, levels)
+    return (length, *lengths(length, levels - 1))
+
+
+@lru_cache(maxsize=1024)
 def stored(n: int, levels: int) -> int:
     """Return how many states the reverse pass of `loop` holds at once."""
     if levels <= 1 or n <= levels:

@@ -14,6 +14,8 @@ from ..base.types import Array, Float
 from .tree import Forest
 
 DTYPES = {"float32": "f32", "float64": "f64"}
+LOOP = "cajax_loop"
+"""The target that runs compiled programs, whatever their types."""
 TARGETS = ("cajax_tree_solve", "cajax_spread", "cajax_sparse", "cajax_due")
 # These prepare their tables once, when XLA makes a program ready, and find them as the state of every call.
 PREPARED = ("cajax_tree_solve", "cajax_sparse")
@@ -38,10 +40,17 @@ def available() -> bool:
             stacklevel=2,
         )
         return False
+    jax.ffi.register_ffi_target(LOOP, jax.ffi.pycapsule(library.cajax_loop), platform="cpu")
     for target, stages in handlers.items():
         for short in DTYPES.values():
             jax.ffi.register_ffi_target(f"{target}_{short}", stages[short], platform="cpu")
     return True
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Return the library; only where it is `available`."""
+    return ctypes.CDLL(_library())
 
 
 def _handlers(library: ctypes.CDLL, target: str) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class Cut(Schedule):
     def run(self, step: Step, carry: Any, n: int) -> tuple[Any, Any]:
         return self.inside.run(step, carry, n)
 
+    def nesting(self) -> int | None:
+        return self.inside.nesting()
+
     def stored(self, n: int) -> int | None:
         return self.inside.stored(n)
 

@@ -1,0 +1,126 @@
+"""Who runs a loop on the CPU, decided in one place; and the call that hands a loop to the native machine."""
+
+import os
+import warnings
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..base.errors import CajaxError, ParameterError, unknown
+from ..solve import native
+from . import compiled
+from .build import FORWARD, STORING, Building, Built
+from .loop import Loop
+from .nodes import UnsupportedError
+
+BACKENDS = ("auto", "native", "xla")
+BACKEND_VARIABLE = "CAJAX_BACKEND"
+THREADS_VARIABLE = "CAJAX_THREADS"
+TARGET = "cajax_loop"
+
+
+def chosen_backend(backend: str) -> str:
+    """Return the backend that a run shall use; the argument counts first, then the environment's `CAJAX_BACKEND`.
+
+    Raises `UnknownNameError` for another name, and `CajaxError` where "native" is asked for and cannot be had.
+    """
+    name, where = backend, ""
+    if backend == "auto" and (given := os.environ.get(BACKEND_VARIABLE)):
+        name, where = given, f"the variable {BACKEND_VARIABLE}"
+    if name not in BACKENDS:
+        raise unknown("backend", str(name), BACKENDS, where)
+    if name == "native" and (why := missing()) is not None:
+        raise CajaxError(f"simulate: backend 'native' cannot be had: {why}")
+    return name
+
+
+@cache
+def missing() -> str | None:
+    """Return why nothing can be compiled here, None where it can."""
+    if not native.available():
+        return f"the native library is missing; {native.CURE}"
+    if not compiled.available():
+        return "llvmlite is not installed; pip install 'cajax[native]'"
+    return None
+
+
+@cache
+def said_missing() -> None:
+    """Say once that runs take the slower way."""
+    if (why := missing()) is not None and native.available():
+        warnings.warn(f"cajax runs without compiled programs ({why})", RuntimeWarning, stacklevel=2)
+
+
+def threads() -> int:
+    """Return how many threads share the lanes of a batch: the environment's `CAJAX_THREADS`, else all cores."""
+    if given := os.environ.get(THREADS_VARIABLE):
+        if not given.isdigit() or not 1 <= int(given) <= 1024:
+            raise ParameterError(f"{THREADS_VARIABLE} is {given!r}; give a number of threads from 1 to 1024")
+        return int(given)
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    # JAX may be several devices, each with a share of the batch.
+    return max(1, cores // jax.local_device_count("cpu"))
+
+
+@cache
+def program(
+    loop: Loop, lanes: int | None, flags: tuple[bool, ...], mode: int,
+    nonzero: tuple[bool, ...] = (), per_lane: bool = False,
+) -> int | None:  # fmt: skip
+    """Return the number that the native library knows a compiled run by; None for what cannot be compiled."""
+    if missing() is not None:
+        return None
+    if mode == FORWARD:
+        found = _building(loop, lanes, flags, None)
+        return None if isinstance(found, str) else _registered(found.built(mode))
+    if mode == STORING:
+        storing = kept(loop, lanes, flags, nonzero)
+        return None if storing is None else _registered(storing)
+    found = _building(loop, lanes, flags, nonzero)
+    return None if isinstance(found, str) else _registered(found.built(mode, per_lane))
+
+
+@cache
+def _building(
+    loop: Loop, lanes: int | None, flags: tuple[bool, ...], nonzero: tuple[bool, ...] | None
+) -> Building | str:
+    """Return a loop planned for certain lanes, or why it cannot be compiled."""
+    try:
+        return Building(loop, lanes, flags, nonzero)
+    except UnsupportedError as error:
+        return str(error)
+
+
+def _registered(found: Built) -> int:
+    kernels = [x for text, names in found.modules for x in compiled.addresses(text, names)]
+    constants = [np.ascontiguousarray(x) for x in found.constants]
+    pointers = [*kernels, *(n for x in constants for n in (x.ctypes.data, x.nbytes))]
+    return compiled.register(found, constants, pointers)
+
+
+def unsupported(loop: Loop) -> str | None:
+    """Return why a loop cannot be compiled, None where it can."""
+    if (why := missing()) is not None:
+        return why
+    found = _building(loop, None, (False,) * (loop.n_theta + loop.n_state), None)
+    return found if isinstance(found, str) else None
+
+
+@cache
+def kept(loop: Loop, lanes: int | None, flags: tuple[bool, ...], nonzero: tuple[bool, ...]) -> Built | None:
+    """Return a run that keeps what its reverse needs, None where it cannot be compiled."""
+    found = _building(loop, lanes, flags, nonzero)
+    if isinstance(found, str):
+        return None
+    return found.built(STORING)
+
+
+def call(context: Any, operands: Any, number: int) -> Any:
+    """Return the results of the native machine, within a lowering."""
+    lowering = jax.ffi.ffi_lowering(TARGET)
+    return lowering(context, *operands, digest=np.int64(number), threads=np.int64(threads()))

@@ -1,0 +1,320 @@
+"""From the equations of a flat program to nodes: one rule per primitive of JAX, and of `cajax.solve`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import indexing
+from .elementwise import MAPS
+from .flat import Equation, Flat, Value
+from .nodes import Node, Ref, UnsupportedError, constant, joined, mapped
+
+Rule = Callable[["Lowering", Equation], Sequence[Ref]]
+RULES: dict[str, Rule] = {}
+
+
+class Lowering:
+    """The arrays of a program's values as they are lowered, one equation after the other."""
+
+    def __init__(self, inputs: Sequence[Value], refs: Sequence[Ref]):
+        self._refs: dict[int, Ref] = {id(v): r for v, r in zip(inputs, refs, strict=True)}
+
+    def ref(self, value: Value) -> Ref:
+        """Return the array of a value."""
+        if id(value) not in self._refs:
+            if value.data is None:
+                raise UnsupportedError("a value without an origin")
+            self._refs[id(value)] = constant(value.data, value.key)
+        return self._refs[id(value)]
+
+    def add(self, equation: Equation) -> None:
+        """Lower one equation."""
+        name = equation.name
+        if name in RULES:
+            found = RULES[name](self, equation)
+        elif name in MAPS:
+            found = [self.mapped(name, equation)]
+        elif name in indexing.MOVES:
+            found = [self._moved(equation)]
+        else:
+            raise UnsupportedError(f"the operation '{name}'")
+        for value, ref in zip(equation.outs, found, strict=True):
+            if ref.n != value.size:
+                raise UnsupportedError(f"'{name}' of shapes {[x.shape for x in equation.ins]}")
+            self._refs[id(value)] = ref
+
+    def mapped(self, op: str, equation: Equation, static: Any = None) -> Ref:
+        """Return an elementwise operation of the equation's operands."""
+        (out,) = equation.outs
+        refs = [self.ref(x) for x in equation.ins]
+        refs = [r if r.n == out.size else r.at(np.zeros(out.size, np.int32)) for r in refs]
+        if out.size == 0:
+            raise UnsupportedError("empty arrays")
+        return mapped(op, refs, out.dtype, out.key, static)
+
+    def _moved(self, equation: Equation) -> Ref:
+        """An operation that only moves entries, told by what it does to their numbers."""
+        x, *rest = equation.ins
+        if any(r.data is None for r in rest):
+            raise UnsupportedError(f"'{equation.name}' at places that change")
+        return self.ref(x).at(indexing.moved(equation, indexing.numbers(x.shape), [r.data for r in rest]))
+
+
+def lowered(program: Flat, refs: Sequence[Ref]) -> list[Ref]:
+    """Return the outputs of a program whose inputs are `refs`; raises `UnsupportedError`."""
+    found = Lowering(program.inputs, refs)
+    for equation in program.equations:
+        found.add(equation)
+    return [found.ref(x) for x in program.outputs]
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register the rule of some primitives."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@rule("convert_element_type")
+def _converted(at: Lowering, e: Equation) -> list[Ref]:
+    (x,), (out,) = e.ins, e.outs
+    same = x.dtype == out.dtype
+    return [at.ref(x) if same else at.mapped("convert", e, (x.dtype.name, out.dtype.name))]
+
+
+@rule("integer_pow")
+def _integer_pow(at: Lowering, e: Equation) -> list[Ref]:
+    return [at.mapped("integer_pow", e, int(e.params["y"]))]
+
+
+@rule("square")
+def _square(at: Lowering, e: Equation) -> list[Ref]:
+    return [at.mapped("integer_pow", e, 2)]
+
+
+@rule("select_n")
+def _select(at: Lowering, e: Equation) -> list[Ref]:
+    which, *cases = e.ins
+    if len(cases) != 2 or which.dtype != np.bool_:
+        raise UnsupportedError("a choice among more than two")
+    return [at.mapped("select_n", e)]
+
+
+@rule("clamp")
+def _clamp(at: Lowering, e: Equation) -> list[Ref]:
+    return [at.mapped("clamp", e)]
+
+
+@rule("round")
+def _round(at: Lowering, e: Equation) -> list[Ref]:
+    mode = e.params["rounding_method"]
+    return [at.mapped("round_even" if "EVEN" in str(mode) else "round_away", e)]
+
+
+@rule("iota")
+def _iota(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    shape = [1] * len(out.shape)
+    shape[e.params["dimension"]] = -1
+    line = np.arange(out.shape[e.params["dimension"]]).reshape(shape)
+    return [constant(np.broadcast_to(line, out.shape).astype(out.dtype), out.key)]
+
+
+@rule("concatenate")
+def _concatenate(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    sizes = [x.size for x in e.ins]
+    parts = [
+        np.arange(n).reshape(x.shape) + start
+        for x, n, start in zip(e.ins, sizes, np.cumsum([0, *sizes[:-1]]), strict=True)
+    ]
+    table = np.concatenate(parts, e.params["dimension"])
+    return [joined([at.ref(x) for x in e.ins], out.key).at(table)]
+
+
+@rule("stack")
+def _stack(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    size = e.ins[0].size
+    parts = [np.arange(size).reshape(x.shape) + k * size for k, x in enumerate(e.ins)]
+    table = np.stack(parts, next(v for k, v in e.params.items() if k in ("axis", "dimension")))
+    return [joined([at.ref(x) for x in e.ins], out.key).at(table)]
+
+
+@rule("unstack", "split")
+def _several(at: Lowering, e: Equation) -> list[Ref]:
+    (x,) = e.ins
+    return [at.ref(x).at(part) for part in indexing.parted(e, indexing.numbers(x.shape))]
+
+
+@rule("pad")
+def _pad(at: Lowering, e: Equation) -> list[Ref]:
+    x, fill = e.ins
+    (out,) = e.outs
+    table = indexing.padded(e, indexing.numbers(x.shape))
+    moved = at.ref(x).at(table)
+    if fill.number == 0:
+        return [moved]
+    here = constant(table >= 0, ("pad", out.key))
+    filling = at.ref(fill).at(np.zeros(out.size, np.int32))
+    return [mapped("select_n", [here, filling, moved], out.dtype, out.key)]
+
+
+@rule("gather", "dynamic_slice")
+def _gather(at: Lowering, e: Equation) -> list[Ref]:
+    x, *starts = e.ins
+    if all(s.data is not None for s in starts):
+        return [at.ref(x).at(indexing.moved(e, indexing.numbers(x.shape), [s.data for s in starts]))]
+    (out,) = e.outs
+    index = indexing.flat_index(at, e)
+    return [Ref(Node("gather", [at.ref(x), index], out.size, out.dtype, out.key))]
+
+
+@rule("scatter-add", "scatter_add")
+def _scatter_add(at: Lowering, e: Equation) -> list[Ref]:
+    base, index, updates = e.ins
+    (out,) = e.outs
+    if index.data is None:
+        where = indexing.flat_scatter_index(at, e)
+        return [Ref(Node("scatter", [at.ref(base), where, at.ref(updates)], out.size, out.dtype, out.key))]
+    table = indexing.scattered(e, base.shape, index.data, updates.shape)
+    added = added_up(at.ref(updates), table, out.size, ("scattered", out.key))
+    if base.number == 0:
+        return [added]
+    return [mapped("add", [at.ref(base), added], out.dtype, out.key)]
+
+
+@rule("scatter", "dynamic_update_slice")
+def _scatter(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    if e.name == "scatter":
+        base, index, updates = e.ins
+        if index.data is None:
+            raise UnsupportedError("writing at places that change")
+        table = indexing.scattered(e, base.shape, index.data, updates.shape)
+    else:
+        base, updates, *starts = e.ins
+        if any(s.data is None for s in starts):
+            if base.number != 0:
+                raise UnsupportedError("writing at places that change")
+            where = indexing.flat_update_index(at, e)
+            refs = [at.ref(base), where, at.ref(updates)]
+            return [Ref(Node("scatter", refs, out.size, out.dtype, out.key))]
+        where = indexing.updated(base.shape, updates.shape, [s.data for s in starts])
+        return [_written(at, base, updates, where, out)]
+    source = np.full(out.size, -1, np.int32)
+    inside = table >= 0
+    source[table[inside]] = np.flatnonzero(inside)
+    return [_written(at, base, updates, source, out)]
+
+
+def _written(at: Lowering, base: Value, updates: Value, source: np.ndarray, out: Value) -> Ref:
+    """Return `base` with entry i replaced by entry source[i] of the updates where that is not −1."""
+    if base.number == 0:
+        return at.ref(updates).at(source)
+    pair = joined([at.ref(base), at.ref(updates)], out.key)
+    return pair.at(np.where(source < 0, np.arange(out.size), base.size + source))
+
+
+def added_up(x: Ref, table: np.ndarray, size: int, key: Any) -> Ref:
+    """Return zeros [size] with entry k of `x` added at table[k], in the order of k; −1 drops it."""
+    kept = np.flatnonzero(table >= 0)
+    to = table[kept]
+    order = np.argsort(to, kind="stable")
+    counts = np.bincount(to, minlength=size)
+    if counts.max(initial=0) <= 1:
+        source = np.full(size, -1, np.int32)
+        source[to] = kept
+        return x.at(source)
+    return Ref(
+        Node("sums", [x], size, x.node.dtype, key, ("add", offsets(counts), kept[order].astype(np.int32)))
+    )
+
+
+def offsets(counts: np.ndarray) -> np.ndarray:
+    """Return where each of several groups begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+@rule("reduce_sum", "reduce_max", "reduce_min", "reduce_or", "reduce_and")
+def _reduce(at: Lowering, e: Equation) -> list[Ref]:
+    (x,), (out,) = e.ins, e.outs
+    axes = e.params["axes"]
+    kept = [i for i in range(len(x.shape)) if i not in axes]
+    table = np.arange(x.size, dtype=np.int32).reshape(x.shape).transpose(*kept, *axes).ravel()
+    each = x.size // max(1, out.size)
+    if each == 1:
+        return [at.ref(x).at(table)]
+    op = {"sum": "add", "max": "max", "min": "min", "or": "or", "and": "and"}[e.name.split("_")[1]]
+    groups = offsets(np.full(out.size, each))
+    return [Ref(Node("sums", [at.ref(x)], out.size, out.dtype, out.key, (op, groups, table)))]
+
+
+@rule("dot_general")
+def _dot(at: Lowering, e: Equation) -> list[Ref]:
+    x, y = e.ins
+    (out,) = e.outs
+    (cx, cy), (bx, by) = e.params["dimension_numbers"]
+    free_x = [i for i in range(len(x.shape)) if i not in (*cx, *bx)]
+    free_y = [i for i in range(len(y.shape)) if i not in (*cy, *by)]
+    size = {k: int(np.prod([s[i] for i in v])) for k, s, v in
+            (("b", x.shape, bx), ("x", x.shape, free_x), ("y", y.shape, free_y), ("k", x.shape, cx))}  # fmt: skip
+    left = (
+        np.arange(x.size).reshape(x.shape).transpose(*bx, *free_x, *cx).reshape(size["b"], size["x"], 1, -1)
+    )
+    right = (
+        np.arange(y.size).reshape(y.shape).transpose(*by, *free_y, *cy).reshape(size["b"], 1, size["y"], -1)
+    )
+    full = (size["b"], size["x"], size["y"], size["k"])
+    a, b = (np.broadcast_to(t, full).astype(np.int32).ravel() for t in (left, right))
+    if size["k"] == 1:
+        return [mapped("mul", [at.ref(x).at(a), at.ref(y).at(b)], out.dtype, out.key)]
+    groups = offsets(np.full(out.size, size["k"]))
+    return [Ref(Node("products", [at.ref(x), at.ref(y)], out.size, out.dtype, out.key, (groups, a, b)))]
+
+
+@rule("cajax_take")
+def _take(at: Lowering, e: Equation) -> list[Ref]:
+    return [at.ref(e.ins[0]).at(e.params["index"].entries)]
+
+
+@rule("cajax_spread")
+def _spread(at: Lowering, e: Equation) -> list[Ref]:
+    index = e.params["index"]
+    return [added_up(at.ref(e.ins[0]), index.entries, index.size, e.outs[0].key)]
+
+
+@rule("cajax_tree_solve")
+def _solve(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    if len(out.shape) != 1:
+        raise UnsupportedError("a batch of solves within a step")
+    return [Ref(Node("solve", [at.ref(x) for x in e.ins], out.size, out.dtype, out.key, e.params["forest"]))]
+
+
+@rule("cajax_sparse")
+def _sparse(at: Lowering, e: Equation) -> list[Ref]:
+    """T(w, s, c) = Σ w[edge] s[pre] c[site]: see `cajax.solve.sparse`."""
+    graph, side = e.params["graph"], e.params["out"]
+    (out,) = e.outs
+    if e.params["lead"] != ():
+        raise UnsupportedError("a batch of products within a step")
+    x, y = (at.ref(v) for v in e.ins)
+    if side == 0:
+        return [mapped("mul", [x.at(graph.pre), y.at(graph.site)], out.dtype, out.key)]
+    edges = np.arange(graph.n_edge, dtype=np.int32)
+    if side == 2:
+        static = graph.offset.astype(np.int32), edges, graph.pre
+    else:
+        order = np.argsort(graph.pre, kind="stable").astype(np.int32)
+        static = offsets(np.bincount(graph.pre, minlength=graph.n_pre)), order, graph.site[order]
+    return [Ref(Node("products", [x, y], out.size, out.dtype, out.key, static))]
+
+
+def is_known(name: str) -> bool:
+    """Whether a primitive can be lowered, at least for some operands."""
+    return name in RULES or name in MAPS or name in indexing.MOVES

@@ -1,0 +1,90 @@
+// A run as compiled for one batch: slots of memory, the operations of a step, and how states are laid out.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ops.h"
+
+namespace cajax::program {
+
+using Kernel = void (*)(void** table, std::int64_t begin, std::int64_t end);
+
+// An array of a run: n entries of `bytes`, wide or narrow, at `offset` of what it is a part of.
+struct Field {
+  std::int64_t n = 0, bytes = 0, wide = 0, offset = 0;
+};
+
+// Where a slot of the table points to.
+enum Place : std::int64_t {
+  kConstant, kTemp, kTheta, kStateIn, kStateOut, kOut, kSaved, kCtIn, kCtOut, kCtRecord, kAcc, kPlaces
+};
+
+enum Code : std::int64_t { kKernel, kSolve, kReduce, kProducts, kRows, kDue, kGather, kScatter };
+
+struct Slot {
+  Place place = kConstant;
+  std::int64_t index = 0;
+  Field field;
+};
+
+struct Op {
+  Code code = kKernel;
+  Kernel kernel = nullptr;
+  std::int64_t begin = 0, end = 0;
+  std::vector<std::int64_t> at;  // slots and numbers, by `code`
+  std::shared_ptr<Forest> forest;
+  std::vector<std::vector<std::int32_t>> indices;  // what `rows` read
+  std::vector<Rows> rows;
+};
+
+// The operations of one step, forward or back.
+struct Program {
+  std::vector<Slot> slots;
+  std::vector<Op> ops;
+  std::vector<std::pair<std::int64_t, std::int64_t>> by_place[kPlaces];  // (slot, index)
+  std::int64_t arena = 0;    // bytes of temporaries, and of scratch behind them
+  std::int64_t scratch = 0;
+};
+
+enum Mode : std::int64_t { kForward, kStoring, kAdjoint };
+
+struct Loop {
+  Mode mode = kForward;
+  std::int64_t width = 1, lanes = 0, steps = 0;  // lanes 0: no batch
+  std::vector<std::int64_t> lengths;             // of segments, outermost first; empty: every state is stored
+  std::vector<Field> thetas, states, saved, outs;
+  std::int64_t stride = 0, state_bytes = 0;      // of a record of states and what is saved beside them; of states alone
+  Program forward, reverse;
+  std::vector<Field> cts, accs;                  // cotangents of states (one per state), sums of cotangents of thetas
+  std::vector<std::int64_t> acc_of, per_lane;    // which theta; whether lanes are kept apart
+  std::int64_t ct_bytes = 0, ct_apart = 0;       // whether the caller's cotangents all differ between lanes
+  std::vector<std::vector<char>> constants;
+
+  std::int64_t tiles() const { return lanes ? (lanes + width - 1) / width : 1; }
+  // Records of the residual of one tile.
+  std::int64_t kept() const { return lengths.empty() ? steps : (steps + lengths[0] - 1) / lengths[0]; }
+  std::int64_t kept_bytes() const { return lengths.empty() ? stride : state_bytes; }
+};
+
+// Memory that the caller holds: thetas and first states; last states, outs and residual, or cotangents and gradients.
+struct Memory {
+  std::vector<const char*> thetas, states, ct_states, ct_outs;
+  std::vector<char*> last, outs, gradients, ct_first;
+  char* residual = nullptr;
+};
+
+// Returns what is wrong, or nothing.
+std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int64_t* pointers, std::int64_t count, Loop& run);
+
+void execute(const Loop& run, const Memory& memory, int threads);
+
+// One step: all operations, on the addresses in `table`.
+void step(const Program& program, std::int64_t width, void** table, char* scratch);
+
+inline std::int64_t padded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace cajax::program

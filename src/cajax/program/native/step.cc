@@ -1,0 +1,151 @@
+// One step of a program: its kernels and other operations in their order.
+
+#include <algorithm>
+
+#include "machine.h"
+
+namespace cajax::program {
+namespace {
+
+template <typename T>
+Array<T> array(const Program& program, void** table, std::int64_t slot) {
+  return {static_cast<T*>(table[slot]), program.slots[slot].field.wide != 0};
+}
+
+template <typename T>
+T* at(void** table, std::int64_t slot) {
+  return static_cast<T*>(table[slot]);
+}
+
+Groups groups(const Op& op, void** table) {
+  return {op.end, at<const std::int32_t>(table, op.at[0]), at<const std::int32_t>(table, op.at[1])};
+}
+
+template <typename T>
+void reduced(const Program& p, const Op& op, int width, void** table) {
+  reduce(static_cast<Reduction>(op.at[4]), groups(op, table), width, array<const T>(p, table, op.at[2]),
+         at<T>(table, op.at[3]));
+}
+
+template <typename T>
+void multiplied(const Program& p, const Op& op, int width, void** table) {
+  const auto* edge = op.at[5] < 0 ? nullptr : at<const std::int32_t>(table, op.at[5]);
+  products(groups(op, table), edge, width, array<const T>(p, table, op.at[2]), array<const T>(p, table, op.at[3]),
+           at<T>(table, op.at[4]));
+}
+
+template <typename T>
+void solved(const Program& p, const Op& op, int width, void** table, char* scratch) {
+  solve(*op.forest, width, array<T>(p, table, op.at[0]), array<const T>(p, table, op.at[1]),
+        array<T>(p, table, op.at[2]), at<T>(table, op.at[3]), reinterpret_cast<T*>(scratch));
+}
+
+// Arrays one after the other: pieces of (slot, first row of the result, number of rows), each by its own table.
+void joined(const Program& p, const Op& op, int width, void** table) {
+  char* to = at<char>(table, op.at[0]);
+  const Field& out = p.slots[op.at[0]].field;
+  const int size = static_cast<int>(out.bytes), lanes = out.wide ? width : 1;
+  std::int64_t first = 0;
+  for (std::size_t k = 0; k < op.rows.size(); ++k) {
+    const std::int64_t slot = op.at[1 + k], count = op.rows[k].count;
+    char* here = to + first * lanes * size;
+    const double zero = 0.0;
+    if ((p.slots[slot].field.wide != 0) == (lanes > 1)) {
+      rows(op.rows[k], lanes, size, table[slot], &zero, here);
+    } else {
+      const char* from = at<const char>(table, slot);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int32_t r = op.rows[k].index[i];
+        for (int lane = 0; lane < lanes; ++lane) {
+          if (r < 0) std::memset(here + (i * lanes + lane) * size, 0, size);
+          else std::memcpy(here + (i * lanes + lane) * size, from + r * size, size);
+        }
+      }
+    }
+    first += count;
+  }
+}
+
+template <typename T>
+void looked_up(const Program& p, const Op& op, int width, void** table) {  // out[i] = x[index[i]]
+  const auto x = array<const T>(p, table, op.at[0]);
+  const auto index = array<const std::int32_t>(p, table, op.at[1]);
+  T* out = at<T>(table, op.at[2]);
+  const int lanes = x.wide || index.wide ? width : 1, dx = x.wide ? width : 1, di = index.wide ? width : 1;
+  for (std::int64_t i = 0; i < op.end; ++i) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      const std::int64_t r = index.at[i * di + (index.wide ? lane : 0)];
+      out[i * lanes + lane] = x.at[r * dx + (x.wide ? lane : 0)];
+    }
+  }
+}
+
+template <typename T>
+void added_at(const Program& p, const Op& op, int width, void** table) {  // out = base; out[index[i]] += x[i]
+  const auto base = array<const T>(p, table, op.at[0]), x = array<const T>(p, table, op.at[2]);
+  const auto index = array<const std::int32_t>(p, table, op.at[1]);
+  const Slot& result = p.slots[op.at[3]];
+  T* out = at<T>(table, op.at[3]);
+  const int lanes = result.field.wide ? width : 1;
+  for (std::int64_t j = 0; j < result.field.n; ++j) {
+    for (int lane = 0; lane < lanes; ++lane) out[j * lanes + lane] = base.at[base.wide ? j * width + lane : j];
+  }
+  for (std::int64_t i = 0; i < op.end; ++i) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      const std::int64_t r = index.at[index.wide ? i * width + lane : i];
+      out[r * lanes + lane] += x.at[x.wide ? i * width + lane : i];
+    }
+  }
+}
+
+template <typename T>
+void fallen_due(const Program& p, const Op& op, int width, void** table, char* scratch) {
+  const Queue queue{op.begin, op.at[8], op.end, at<const std::int32_t>(table, op.at[7])};
+  due(queue, width, array<const T>(p, table, op.at[0]), array<const T>(p, table, op.at[1]),
+      array<const std::int32_t>(p, table, op.at[2]), array<const T>(p, table, op.at[3]),
+      array<const T>(p, table, op.at[4]), at<std::int32_t>(table, op.at[5]), at<std::int32_t>(table, op.at[6]),
+      reinterpret_cast<std::uint32_t*>(scratch));
+}
+
+}  // namespace
+
+void step(const Program& program, std::int64_t lanes, void** table, char* scratch) {
+  const int width = static_cast<int>(lanes);
+  for (const Op& op : program.ops) {
+    const bool single = op.at.empty() || program.slots[op.at[op.code == kReduce || op.code == kProducts ? 2 : 0]].field.bytes == 4;
+    switch (op.code) {
+      case kKernel: op.kernel(table, op.begin, op.end); break;
+      case kSolve:
+        single ? solved<float>(program, op, width, table, scratch) : solved<double>(program, op, width, table, scratch);
+        break;
+      case kReduce: {
+        const Slot& x = program.slots[op.at[2]];
+        if (x.field.bytes == 1) reduced<std::uint8_t>(program, op, width, table);
+        else if (op.begin) reduced<std::int32_t>(program, op, width, table);
+        else if (single) reduced<float>(program, op, width, table);
+        else reduced<double>(program, op, width, table);
+        break;
+      }
+      case kProducts:
+        single ? multiplied<float>(program, op, width, table) : multiplied<double>(program, op, width, table);
+        break;
+      case kRows: joined(program, op, width, table); break;
+      case kDue:
+        single ? fallen_due<float>(program, op, width, table, scratch)
+               : fallen_due<double>(program, op, width, table, scratch);
+        break;
+      case kGather: {
+        const std::int64_t bytes = program.slots[op.at[0]].field.bytes;
+        if (bytes == 1) looked_up<std::uint8_t>(program, op, width, table);
+        else if (bytes == 4) looked_up<std::uint32_t>(program, op, width, table);
+        else looked_up<std::uint64_t>(program, op, width, table);
+        break;
+      }
+      case kScatter:
+        single ? added_at<float>(program, op, width, table) : added_at<double>(program, op, width, table);
+        break;
+    }
+  }
+}
+
+}  // namespace cajax::program

@@ -156,8 +156,7 @@ def simulate(
     "soma.na.m" or "soma.spikes", or a `cajax.record.Recordable` (default: "v" at every soma). `state`: begin with
     `sol.state` of another run instead of at rest; with `continued` go on with that run, with its clock and what its
     inputs remember: given the same inputs, both are the unbroken run. `adjoint`: how the reverse pass stores the run.
-    `backend`: who runs the loop, "native" or "xla"; "auto" is the environment's `CAJAX_BACKEND`, else a program
-    compiled for this model where that can be, else JAX's scan; `cajax.plan` says which.
+    `backend`: "native" is a program compiled for this model, "xla" JAX's scan, "auto" the former where it can be.
     With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or `vmap` nothing can be
     raised, so look at `sol.finite`.
 
@@ -168,8 +167,7 @@ def simulate(
     _check_precision(model)
     t1, dt = (number(x, "ms", k, above=0.0, kind=ProtocolError) for k, x in (("t1", t1), ("dt", dt)))
     n = _number_of_steps(t1, dt)
-    _check_choices(method, adjoint, state, throw)
-    backend = chosen_backend(backend)
+    backend = _check_choices(method, adjoint, state, throw, backend)
     inputs = as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
@@ -183,8 +181,8 @@ def simulate(
     batch = batch_size(model, inputs, state)
     _check_room(n, samples, batch, {name: x.every for name, x in recordings})
     schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
-    run = partial(_run, model, inputs, record=recordings, method=method, schedule=schedule, backend=backend)
-    solution = run(state, jnp.asarray(dt, dtype=float), n=n)
+    run = partial(_run, record=recordings, method=method, schedule=schedule, backend=backend)
+    solution = run(model, inputs, state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
         raise _diagnosis(
             model, *_last_good(model, inputs, state, jnp.asarray(dt, dtype=float), n, method=method)
@@ -255,12 +253,14 @@ def _check_times(inputs: Sequence[Input], t1: float, before: State | None) -> No
             source.check(start, end)
 
 
-def _check_choices(method: Any, adjoint: Any, state: Any, throw: Any) -> None:
+def _check_choices(method: Any, adjoint: Any, state: Any, throw: Any, backend: Any) -> str:
+    """Return the backend that shall be used."""
     of_kind(method, Method, "method", "Staggered() or BackwardEuler()", kind=ProtocolError)
     of_kind(adjoint, Adjoint, "adjoint", "Checkpointed() or Direct()", kind=ProtocolError)
     flag(throw, "throw", kind=ProtocolError)
     if state is not None:
         of_kind(state, State, "state", "the .state of a Solution", kind=ProtocolError)
+    return chosen_backend(backend)
 
 
 def _check_state(state: State | None, shapes: State, continued: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 KINDS = {"f32": "float", "f64": "double", "i1": "i1", "i32": "i32", "i64": "i64"}
 
 
+@final
 class Reg(NamedTuple):
     """A register or a constant: its text, its kind (a key of `KINDS`), and whether it is a vector."""
 
@@ -20,6 +21,7 @@ class Reg(NamedTuple):
     wide: bool
 
 
+@final
 class Module:
     """What the functions of one module share: the width of their vectors and the intrinsics they call."""
 

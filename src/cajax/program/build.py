@@ -167,52 +167,61 @@ class Building:
             for v, w in zip(loop.states, self.state_wide, strict=True)
         ]
         state_bytes = record.bytes
-        saved = (
-            []
-            if mode == FORWARD
-            else [record.add(x.n, x.kind, w) for x, w in zip(self.saved, self.saved_wide, strict=True)]
-        )
+        kept = zip(self.saved, self.saved_wide, strict=True) if mode != FORWARD else ()
+        saved = [record.add(x.n, x.kind, w) for x, w in kept]
         thetas = [_field(v, w) for v, w in zip(loop.thetas, self.theta_wide, strict=True)]
-        # The last number of an out says that it has no derivative.
-        outs = [
-            (*_field(v, w)[:3], int(i not in loop.told))
-            for i, (v, w) in enumerate(zip(loop.outs, self.out_wide, strict=True))
-        ]
-        cts: list[Any] = []
-        accs: list[Any] = []
-        acc_of: list[int] = []
-        apart: list[int] = []
-        ct_memory = Memory(width)
-        if mode == ADJOINT:
-            lanes = self.lanes is not None
-            for i, v in enumerate(loop.states):
-                moving = i in loop.moving
-                cts.append(ct_memory.add(v.size if moving else 0, KIND_OF[v.dtype.name], lanes))
-            acc_of = list(loop.reversed(self.nonzero).chosen)
-            accs = [_field(loop.thetas[i], lanes) for i in acc_of]
-            apart = [int(lanes and (per_lane or self.theta_wide[i])) for i in acc_of]
-            apart += [int(lanes and (per_lane or w)) for w in self.state_wide]
         programs, kernels = [], 0
         for side in sides:
             programs += side.encoded(kernels)
             kernels += len(side.names)
         if len(sides) == 1:
             programs += [0, 0, 0]
-        lanes_count = 0 if self.lanes is None else self.lanes
-        head = [mode, width, lanes_count, loop.steps, len(loop.lengths), *loop.lengths]
-        for fields in (thetas, states, saved, outs):
-            head += [len(fields), *(x for f in fields for x in f)]
-        head += [record.bytes, state_bytes]
-        for fields in (cts, accs):
-            head += [len(fields), *(x for f in fields for x in f)]
-        head += [len(acc_of), *acc_of, len(apart), *apart, ct_memory.bytes]
-        head += [int(per_lane and self.lanes is not None), kernels, len(constants)]
-        modules = [(side.text, tuple(side.names.values())) for side in sides]
+        numbers = [mode, width, self.lanes or 0, loop.steps, *_counted(loop.lengths)]
+        for fields in (thetas, states, saved, self._outs()):
+            numbers += [len(fields), *(x for f in fields for x in f)]
+        numbers += [
+            record.bytes,
+            state_bytes,
+            *self._cotangents(mode, per_lane),
+            kernels,
+            len(constants),
+            *programs,
+        ]
         tiles = 1 if self.lanes is None else -(-self.lanes // width)
         residual = (
             -(-loop.steps // loop.lengths[0]) * state_bytes if loop.lengths else loop.steps * record.bytes
         )
-        return Built(np.asarray([*head, *programs], np.int64), modules, constants, tiles * residual)
+        modules = [(side.text, tuple(side.names.values())) for side in sides]
+        return Built(np.asarray(numbers, np.int64), modules, constants, tiles * residual)
+
+    def _outs(self) -> list[tuple[int, int, int, int]]:
+        """Return the fields of outs; the last number says that one has no derivative."""
+        told = self.loop.told
+        pairs = enumerate(zip(self.loop.outs, self.out_wide, strict=True))
+        return [(*_field(v, w)[:3], int(i not in told)) for i, (v, w) in pairs]
+
+    def _cotangents(self, mode: int, per_lane: bool) -> list[int]:
+        """Return the numbers that describe cotangents: of states, of thetas, which are kept apart, their bytes."""
+        loop, lanes = self.loop, self.lanes is not None
+        if mode != ADJOINT:
+            return [0, 0, 0, 0, 0, int(per_lane and lanes)]
+        memory = Memory(self.width)
+        cts = [
+            memory.add(v.size if i in loop.moving else 0, KIND_OF[v.dtype.name], lanes)
+            for i, v in enumerate(loop.states)
+        ]
+        chosen = loop.reversed(self.nonzero).chosen
+        accs = [_field(loop.thetas[i], lanes) for i in chosen]
+        apart = [int(lanes and (per_lane or self.theta_wide[i])) for i in chosen]
+        apart += [int(lanes and (per_lane or w)) for w in self.state_wide]
+        numbers: list[int] = []
+        for fields in (cts, accs):
+            numbers += [len(fields), *(x for f in fields for x in f)]
+        return [*numbers, *_counted(chosen), *_counted(apart), memory.bytes, int(per_lane and lanes)]
+
+
+def _counted(numbers: Sequence[int]) -> list[int]:
+    return [len(numbers), *numbers]
 
 
 def _field(value: Any, wide: bool) -> tuple[int, int, int, int]:

@@ -149,9 +149,10 @@ class _Flattening:
         values: dict[Any, Value] = {}
 
         def read(x: Any) -> Value:
-            return (
-                self.constant(np.asarray(x.val, x.aval.dtype)) if isinstance(x, core.Literal) else values[x]
-            )
+            if not isinstance(x, core.Literal):
+                return values[x]
+            aval: Any = x.aval
+            return self.constant(np.asarray(x.val, aval.dtype))
 
         values.update(zip(jaxpr.constvars, consts, strict=True))
         values.update(zip(jaxpr.invars, args, strict=True))

@@ -1,15 +1,15 @@
 """Moves of entries: which entry goes where, found by doing to numbers of entries what a primitive does to entries."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from .flat import Equation
+from .flat import Equation, Value
 from .nodes import Ref, UnsupportedError, constant, mapped
 
-if TYPE_CHECKING:
-    from .lowering import Lowering
+Reading = Callable[[Value], Ref]
+"""From a value to its array."""
 
 MOVES = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "rev"}
 
@@ -160,38 +160,38 @@ def _by_rows(equation: Equation, index: np.ndarray, updates: tuple[int, ...]) ->
     return window, rows[row], d.scatter_dims_to_operand_dims
 
 
-def flat_index(at: "Lowering", equation: Equation) -> Ref:
+def flat_index(ref: Reading, equation: Equation) -> Ref:
     """Return for every entry of the result of a gather, or dynamic slice, the entry it reads; clipped to the array."""
     x, *rest = equation.ins
     (out,) = equation.outs
     if equation.name == "dynamic_slice":
-        return _sliced(at, equation, x.shape, out.shape, rest)
+        return _sliced(ref, equation, x.shape, out.shape, rest)
     if "FILL" in str(equation.params["mode"]):
         raise UnsupportedError("a gather that may be out of bounds")
     (index,) = rest
     place, terms = _gather_terms(equation, x.shape, index.shape)
-    return _flat([(at.ref(index).at(row), most, stride) for row, most, stride in terms], place, out.key)
+    return _flat([(ref(index).at(row), most, stride) for row, most, stride in terms], place, out.key)
 
 
 def _sliced(
-    at: "Lowering", e: Equation, shape: tuple[int, ...], window: tuple[int, ...], starts: Sequence[Any]
+    ref: Reading, e: Equation, shape: tuple[int, ...], window: tuple[int, ...], starts: Sequence[Any]
 ) -> Ref:
     places = numbers(shape)[tuple(slice(0, w) for w in window)].ravel()
     terms = [
-        (at.ref(s).at(np.zeros(len(places), np.int32)), n - w, int(np.prod(shape[d + 1 :])))
+        (ref(s).at(np.zeros(len(places), np.int32)), n - w, int(np.prod(shape[d + 1 :])))
         for d, (s, n, w) in enumerate(zip(starts, shape, window, strict=True))
         if n > w
     ]
     return _flat(terms, places, e.outs[0].key)
 
 
-def flat_update_index(at: "Lowering", equation: Equation) -> Ref:
+def flat_update_index(ref: Reading, equation: Equation) -> Ref:
     """Return for every entry of what a dynamic update writes where it is written."""
     x, updates, *starts = equation.ins
-    return _sliced(at, equation, x.shape, updates.shape, starts)
+    return _sliced(ref, equation, x.shape, updates.shape, starts)
 
 
-def flat_scatter_index(at: "Lowering", equation: Equation) -> Ref:
+def flat_scatter_index(ref: Reading, equation: Equation) -> Ref:
     """Return for every entry of the updates of a scatter where it goes; places must be in bounds."""
     x, index, updates = equation.ins
     found = _by_rows(equation, numbers(index.shape), updates.shape)
@@ -200,7 +200,7 @@ def flat_scatter_index(at: "Lowering", equation: Equation) -> Ref:
     window, rows, dims = found
     strides = np.array([int(np.prod(x.shape[d + 1 :])) for d in range(len(x.shape))])
     terms = [
-        (at.ref(index).at(rows[:, k]), x.shape[d] - 1 - int(window[:, d].max(initial=0)), int(strides[d]))
+        (ref(index).at(rows[:, k]), x.shape[d] - 1 - int(window[:, d].max(initial=0)), int(strides[d]))
         for k, d in enumerate(dims)
     ]
     return _flat(terms, window @ strides, equation.outs[0].key)

@@ -101,6 +101,7 @@ def planned(
     return _Planning(roots, inputs, decided, wide_roots).done()
 
 
+@final
 class _Planning:
     def __init__(self, roots: Any, inputs: Any, decided: Any, wide_roots: Any):
         self.roots = [(role, _own(ref)) for role, ref in roots]

@@ -181,6 +181,7 @@ class Loop:
         return Reverse(flatten(closed, self.step.numbering, keys), tuple(chosen))
 
 
+@final
 class Dual(NamedTuple):
     """What a loop with tangents is the derivative of: the loop, and which of its thetas have tangents."""
 
@@ -188,6 +189,7 @@ class Dual(NamedTuple):
     nonzero: tuple[bool, ...]
 
 
+@final
 class Reverse(NamedTuple):
     """One step back: thetas, states, cotangents of states and outs → those of `chosen` thetas and of states."""
 

@@ -1,7 +1,7 @@
 """From the equations of a flat program to nodes: one rule per primitive of JAX, and of `cajax.solve`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ Rule = Callable[["Lowering", Equation], Sequence[Ref]]
 RULES: dict[str, Rule] = {}
 
 
+@final
 class Lowering:
     """The arrays of a program's values as they are lowered, one equation after the other."""
 
@@ -170,7 +171,7 @@ def _gather(at: Lowering, e: Equation) -> list[Ref]:
     if all(s.data is not None for s in starts):
         return [at.ref(x).at(indexing.moved(e, indexing.numbers(x.shape), [s.data for s in starts]))]
     (out,) = e.outs
-    index = indexing.flat_index(at, e)
+    index = indexing.flat_index(at.ref, e)
     return [Ref(Node("gather", [at.ref(x), index], out.size, out.dtype, out.key))]
 
 
@@ -179,7 +180,7 @@ def _scatter_add(at: Lowering, e: Equation) -> list[Ref]:
     base, index, updates = e.ins
     (out,) = e.outs
     if index.data is None:
-        where = indexing.flat_scatter_index(at, e)
+        where = indexing.flat_scatter_index(at.ref, e)
         return [Ref(Node("scatter", [at.ref(base), where, at.ref(updates)], out.size, out.dtype, out.key))]
     table = indexing.scattered(e, base.shape, index.data, updates.shape)
     added = added_up(at.ref(updates), table, out.size, ("scattered", out.key))
@@ -201,7 +202,7 @@ def _scatter(at: Lowering, e: Equation) -> list[Ref]:
         if any(s.data is None for s in starts):
             if base.number != 0:
                 raise UnsupportedError("writing at places that change")
-            where = indexing.flat_update_index(at, e)
+            where = indexing.flat_update_index(at.ref, e)
             refs = [at.ref(base), where, at.ref(updates)]
             return [Ref(Node("scatter", refs, out.size, out.dtype, out.key))]
         where = indexing.updated(base.shape, updates.shape, [s.data for s in starts])

@@ -9,6 +9,7 @@ from typing import NamedTuple, final
 from cajax.program.block import Block, Reg
 
 
+@final
 class Format(NamedTuple):
     """How a kind of float is laid out: the kind of its bits, its stored mantissa bits, its exponent's bias."""
 

@@ -28,12 +28,6 @@ const Loop* find(std::int64_t digest) {
   return found == runs().end() ? nullptr : found->second.get();
 }
 
-std::int64_t elements(ffi::AnyBuffer::Dimensions dims) {
-  std::int64_t n = 1;
-  for (const std::int64_t d : dims) n *= d;
-  return n;
-}
-
 // Takes buffers one after the other, each checked against what the run expects.
 class Operands {
  public:

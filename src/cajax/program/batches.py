@@ -15,7 +15,6 @@ from .primitive import (
     bound_loop,
     derived_results,
     free_operands,
-    kept_bytes,
     loop_p,
     reference_tangents,
     tangent_p,
@@ -104,9 +103,8 @@ def _adjoint_batched(
         ct = ct if lanes is None else ct.reshape(total, *ct.shape[2:])
         ready.append(ct)
     merged, wide = widened(loop, merged, total if any(wide) else None, wide)
-    whole = dims[0] is None and _same_lanes(loop, lanes, total, flags, wide, value_dims, residual, nonzero)
-    if not whole:
-        residual = bound_loop(loop, merged, total if any(wide) else None, wide, nonzero, True)[-1]
+    # Where the lanes are others than those of the run that kept, the machine finds nothing and runs again.
+    residual = residual if dims[0] is None else jnp.moveaxis(residual, dims[0], 0)[0]
     found = adjoint_p.bind(
         residual, *merged, *ready, loop=loop, lanes=total, flags=tuple(wide), nonzero=nonzero, per_lane=True
     )
@@ -118,17 +116,6 @@ def _adjoint_batched(
             x = jnp.sum(x, 1)
         results.append(x)
     return results, [0] * len(results)
-
-
-def _same_lanes(
-    loop: Loop, lanes: Any, total: int, flags: Any, wide: Any, dims: Any, residual: Any, nonzero: Flags
-) -> bool:
-    """Whether what was kept is what a run of these lanes keeps."""
-    if not any(wide):
-        return residual.shape == (kept_bytes(loop, None, tuple(wide), nonzero),)
-    return residual.shape == (kept_bytes(loop, total, tuple(wide), nonzero),) and any(
-        d is not None for d in dims
-    )
 
 
 def _tangent_batched(args: Any, dims: Any, **params: Any) -> tuple[list[Any], list[int]]:

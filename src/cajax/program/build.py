@@ -1,5 +1,6 @@
 """From a loop and its lanes to a run of the native machine: both directions planned, and described by numbers."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -32,12 +33,11 @@ def width_of(loop: Loop, lanes: int | None) -> int:
 @final
 @dataclass(eq=False)
 class Built:
-    """What makes a run: its numbers, its kernels as (text, names) of modules, its constants; bytes of the residual."""
+    """What makes a run: its numbers, its kernels as (text, names) of modules, its constants."""
 
     blob: np.ndarray
     modules: list[tuple[str, tuple[str, ...]]]
     constants: list[np.ndarray]
-    residual: int
 
 
 @final
@@ -176,7 +176,14 @@ class Building:
             kernels += len(side.names)
         if len(sides) == 1:
             programs += [0, 0, 0]
-        numbers = [mode, width, self.lanes or 0, loop.steps, *_counted(loop.lengths)]
+        numbers = [
+            mode,
+            self._signature(sides[0], record.bytes),
+            width,
+            self.lanes or 0,
+            loop.steps,
+            *_counted(loop.lengths),
+        ]
         for fields in (thetas, states, saved, self._outs()):
             numbers += [len(fields), *(x for f in fields for x in f)]
         numbers += [
@@ -187,12 +194,13 @@ class Building:
             len(constants),
             *programs,
         ]
-        tiles = 1 if self.lanes is None else -(-self.lanes // width)
-        residual = (
-            -(-loop.steps // loop.lengths[0]) * state_bytes if loop.lengths else loop.steps * record.bytes
-        )
         modules = [(side.text, tuple(side.names.values())) for side in sides]
-        return Built(np.asarray(numbers, np.int64), modules, constants, tiles * residual)
+        return Built(np.asarray(numbers, np.int64), modules, constants)
+
+    def _signature(self, forward: Side, record: int) -> int:
+        """Return a number by which a run that keeps and the reverse that reads it know each other."""
+        content = repr((forward.text, self.loop.steps, self.lanes, self.theta_wide, self.state_wide, record))
+        return int.from_bytes(hashlib.blake2b(content.encode(), digest_size=7).digest(), "little")
 
     def _outs(self) -> list[tuple[int, int, int, int]]:
         """Return the fields of outs; the last number says that one has no derivative."""

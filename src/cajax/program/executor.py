@@ -11,7 +11,7 @@ import numpy as np
 from ..base.errors import CajaxError, ParameterError, unknown
 from ..solve import native
 from . import compiled
-from .build import FORWARD, STORING, Building, Built
+from .build import FORWARD, Building, Built
 from .loop import Loop
 from .nodes import UnsupportedError
 
@@ -78,9 +78,6 @@ def program(
     if mode == FORWARD:
         found = _building(loop, lanes, flags, None)
         return None if isinstance(found, str) else _registered(found.built(mode))
-    if mode == STORING:
-        storing = kept(loop, lanes, flags, nonzero)
-        return None if storing is None else _registered(storing)
     found = _building(loop, lanes, flags, nonzero)
     return None if isinstance(found, str) else _registered(found.built(mode, per_lane))
 
@@ -109,15 +106,6 @@ def unsupported(loop: Loop) -> str | None:
         return why
     found = _building(loop, None, (False,) * (loop.n_theta + loop.n_state), None)
     return found if isinstance(found, str) else None
-
-
-@cache
-def kept(loop: Loop, lanes: int | None, flags: tuple[bool, ...], nonzero: tuple[bool, ...]) -> Built | None:
-    """Return a run that keeps what its reverse needs, None where it cannot be compiled."""
-    found = _building(loop, lanes, flags, nonzero)
-    if isinstance(found, str):
-        return None
-    return found.built(STORING)
 
 
 def call(context: Any, operands: Any, number: int) -> Any:

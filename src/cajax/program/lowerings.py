@@ -3,16 +3,15 @@
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax.interpreters import mlir
 
 from . import executor
 from .build import ADJOINT, FORWARD, STORING
 from .loop import Loop
 from .primitive import (
+    TOKEN,
     Flags,
     adjoint_p,
-    kept_bytes,
     loop_p,
     reference,
     reference_cotangents,
@@ -25,21 +24,16 @@ def _loop_reference(
     *xs: Any, loop: Loop, lanes: int | None, flags: Flags, nonzero: Flags, keep: bool
 ) -> list[Any]:
     found = reference(loop, lanes, flags)(*xs)
-    return [*found, jnp.zeros(kept_bytes(loop, lanes, flags, nonzero), jnp.uint8)] if keep else found
+    return [*found, jnp.zeros(TOKEN, jnp.uint8)] if keep else found
 
 
 def _loop_native(
     context: Any, *xs: Any, loop: Loop, lanes: int | None, flags: Flags, nonzero: Flags, keep: bool
 ) -> Any:
-    mode = STORING if keep and kept_bytes(loop, lanes, flags, nonzero) else FORWARD
-    number = executor.program(loop, lanes, flags, mode, nonzero)
+    number = executor.program(loop, lanes, flags, STORING if keep else FORWARD, nonzero)
     if number is None:
         params = {"loop": loop, "lanes": lanes, "flags": flags, "nonzero": nonzero, "keep": keep}
         return mlir.lower_fun(_loop_reference, multiple_results=True)(context, *xs, **params)
-    if keep and mode == FORWARD:
-        *avals, residual = context.avals_out
-        found = executor.call(context.replace(avals_out=avals), xs, number)
-        return [*found, mlir.ir_constant(np.zeros(residual.shape, np.uint8))]
     return executor.call(context, xs, number)
 
 

@@ -7,10 +7,14 @@ from .cut import Network
 from .elementwise import EXPENSIVE
 from .nodes import Node, Ref, ordered
 
-# Costs per entry, in about the time of an addition.
-STORE = 4
-COSTLY = {"div": 6, "recip": 6, "sqrt": 6, "rsqrt": 8}
-EXPENSIVE_COST = 16
+# Costs per entry, in about the time of an addition. Storing is dear: a number goes to main memory and comes back, which
+# takes as long as one or two exponentials.
+STORE = 28
+COSTLY = {
+    "div": 9, "recip": 9, "sqrt": 9, "rsqrt": 12, "log": 22, "log1p": 28, "pow": 50, "tanh": 28, "logistic": 25,
+    "erf": 40, "erfc": 40, "erf_inv": 50, "atan2": 35, "cbrt": 35,
+}  # fmt: skip
+EXPENSIVE_COST = 18
 OTHER = {"solve": 10_000, "products": 200, "sums": 40, "rows": 4, "gather": 30, "scatter": 60, "due": 200}
 NEVER = 1 << 28
 

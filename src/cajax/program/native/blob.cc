@@ -119,6 +119,7 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
                      Loop& run) try {
   Reader in(blob, size);
   run.mode = static_cast<Mode>(in.count(kAdjoint));
+  run.signature = in.next();
   run.width = in.count(64);
   run.lanes = in.count();
   run.steps = in.count(std::int64_t{1} << 40);

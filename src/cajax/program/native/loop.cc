@@ -3,11 +3,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
+#include <utility>
 #include <thread>
 
 #include "../../solve/native/export.h"
 #include "machine.h"
+#include "store.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -57,19 +60,26 @@ class Operands {
   bool good_ = true;
 };
 
+std::int64_t number_at(const char* token) {
+  std::int64_t number = 0;
+  if (token) std::memcpy(&number, token, sizeof(number));
+  return number;
+}
+
 ffi::Error loop(ffi::RemainingArgs args, ffi::RemainingRets rets, std::int64_t digest, std::int64_t threads) {
   const Loop* run = find(digest);
   if (!run) return ffi::Error(ffi::ErrorCode::kNotFound, "cajax: the compiled run is not known to this process");
   Operands operands(args, rets);
   Memory memory;
+  const char* token = nullptr;
+  char* ticket = nullptr;
   const std::int64_t lanes = run->lanes ? run->lanes : 1;
   const auto bytes = [&](const Field& f) { return f.n * f.bytes * (f.wide ? lanes : 1); };
   const auto ct_bytes = [&](const Field& f) { return f.n * f.bytes * (f.wide || run->ct_apart ? lanes : 1); };
   for (const Field& f : run->thetas) memory.thetas.push_back(operands.in(bytes(f)));
   for (const Field& f : run->states) memory.states.push_back(operands.in(bytes(f)));
-  const std::int64_t kept = run->tiles() * run->kept() * run->kept_bytes();
   if (run->mode == kAdjoint) {
-    memory.residual = const_cast<char*>(operands.in(kept));
+    token = operands.in(sizeof(std::int64_t));
     for (std::size_t i = 0; i < run->states.size(); ++i) {
       const Field& f = run->states[i];
       memory.ct_states.push_back(run->cts[i].n ? operands.in(ct_bytes(f)) : nullptr);
@@ -89,10 +99,27 @@ ffi::Error loop(ffi::RemainingArgs args, ffi::RemainingRets rets, std::int64_t d
   } else {
     for (const Field& f : run->states) memory.last.push_back(operands.out(bytes(f)));
     for (const Field& f : run->outs) memory.outs.push_back(operands.out(bytes(f) * run->steps));
-    if (run->mode == kStoring) memory.residual = operands.out(kept);
+    if (run->mode == kStoring) ticket = operands.out(sizeof(std::int64_t));
   }
   if (!operands.good()) return ffi::Error::InvalidArgument("cajax: the operands of a compiled run do not fit it");
-  execute(*run, memory, static_cast<int>(threads));
+  try {
+    Keep keep;
+    if (run->mode == kAdjoint) {
+      keep = Store::get().take(number_at(token), run->signature);
+      memory.fresh = !keep.block;
+    }
+    if (run->mode != kForward && !keep.block) keep = Store::get().room(run->all_kept_bytes());
+    memory.kept = keep.block ? keep.block->get() : nullptr;
+    execute(*run, memory, static_cast<int>(threads));
+    if (run->mode == kStoring) {
+      const std::int64_t number = Store::get().put(std::move(keep), run->signature);
+      std::memcpy(ticket, &number, sizeof(number));
+    } else if (run->mode == kAdjoint) {
+      Store::get().free(std::move(keep));
+    }
+  } catch (const std::bad_alloc&) {
+    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "cajax: no memory for a compiled run");
+  }
   return ffi::Error::Success();
 }
 

@@ -1,5 +1,6 @@
 // Runs compiled time loops: every tile of lanes goes through all steps by itself, on one thread.
 
+#include "block.h"
 #include "machine.h"
 
 #include <algorithm>
@@ -9,20 +10,6 @@
 
 namespace cajax::program {
 namespace {
-
-// Memory on whole cache lines, zeroed where asked for.
-class Block {
- public:
-  explicit Block(std::int64_t bytes, bool zero = true) : data_(new char[bytes + 64]) {
-    at_ = reinterpret_cast<char*>(padded(reinterpret_cast<std::intptr_t>(data_.get())));
-    if (zero) std::memset(at_, 0, bytes);
-  }
-  char* get() const { return at_; }
-
- private:
-  std::unique_ptr<char[]> data_;
-  char* at_;
-};
 
 std::int64_t row(const Field& f, std::int64_t width) { return f.wide ? width : 1; }
 
@@ -74,24 +61,11 @@ class Tile {
   }
 
   void forward() {
-    const bool whole = run_.mode == kStoring && run_.lengths.empty();
-    const std::int64_t kept = run_.mode == kStoring ? run_.kept() : 0;
-    char* residual = memory_.residual + number_ * kept * run_.kept_bytes();
     Block two(2 * run_.stride + 64);
-    char* now = whole ? residual : two.get();
-    start(now);
-    for (std::int64_t n = 0; n < run_.steps; ++n) {
-      char* next = two.get() + ((n + 1) % 2) * run_.stride;
-      if (whole && n + 1 < run_.steps) next = residual + (n + 1) * run_.stride;
-      if (!whole && kept && n % run_.lengths[0] == 0) {
-        std::memcpy(residual + n / run_.lengths[0] * run_.state_bytes, now, run_.state_bytes);
-      }
-      ahead(now, next, n);
-      now = next;
-    }
+    const char* last = steps(two.get());
     flush(run_.steps);
     for (std::size_t i = 0; i < run_.states.size(); ++i) {
-      bring_out(run_, run_.states[i], now + run_.states[i].offset, first_, count_, memory_.last[i]);
+      bring_out(run_, run_.states[i], last + run_.states[i].offset, first_, count_, memory_.last[i]);
     }
   }
 
@@ -115,7 +89,11 @@ class Tile {
     std::int64_t samples = 0;
     for (const Field& f : run_.outs) samples += padded((f.n + 16) * run_.width * f.bytes);
     ct_records_ = std::make_unique<Block>(samples + 64);
-    char* residual = memory_.residual + number_ * run_.kept() * run_.kept_bytes();
+    if (memory_.fresh) {
+      Block two(2 * run_.stride + 64);
+      steps(two.get());
+    }
+    char* residual = kept();
     if (run_.lengths.empty()) {
       back(residual, 0, run_.steps);
     } else {
@@ -145,6 +123,26 @@ class Tile {
     for (const auto& [slot, index] : program.by_place[kTemp]) {
       table[slot] = arena_->get() + program.slots[slot].field.offset;
     }
+  }
+
+  char* kept() const { return memory_.kept + number_ * run_.kept() * run_.kept_bytes(); }
+
+  // All steps, in turn between two records or, if every state is kept, from one kept record to the next; returns where
+  // the last state is.
+  char* steps(char* two) {
+    const bool keeps = run_.mode != kForward, whole = keeps && run_.lengths.empty();
+    char* now = whole ? kept() : two;
+    start(now);
+    for (std::int64_t n = 0; n < run_.steps; ++n) {
+      char* next = two + ((n + 1) % 2) * run_.stride;
+      if (whole && n + 1 < run_.steps) next = kept() + (n + 1) * run_.stride;
+      if (keeps && !whole && n % run_.lengths[0] == 0) {
+        std::memcpy(kept() + n / run_.lengths[0] * run_.state_bytes, now, run_.state_bytes);
+      }
+      ahead(now, next, n);
+      now = next;
+    }
+    return now;
   }
 
   void start(char* record) {

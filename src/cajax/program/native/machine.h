@@ -54,6 +54,7 @@ enum Mode : std::int64_t { kForward, kStoring, kAdjoint };
 
 struct Loop {
   Mode mode = kForward;
+  std::int64_t signature = 0;                    // equal for a run that keeps and the reverse that reads it
   std::int64_t width = 1, lanes = 0, steps = 0;  // lanes 0: no batch
   std::vector<std::int64_t> lengths;             // of segments, outermost first; empty: every state is stored
   std::vector<Field> thetas, states, saved, outs;
@@ -65,16 +66,19 @@ struct Loop {
   std::vector<std::vector<char>> constants;
 
   std::int64_t tiles() const { return lanes ? (lanes + width - 1) / width : 1; }
-  // Records of the residual of one tile.
+  // Records that one tile keeps for the way back.
   std::int64_t kept() const { return lengths.empty() ? steps : (steps + lengths[0] - 1) / lengths[0]; }
   std::int64_t kept_bytes() const { return lengths.empty() ? stride : state_bytes; }
+  std::int64_t all_kept_bytes() const { return tiles() * kept() * kept_bytes(); }
 };
 
-// Memory that the caller holds: thetas and first states; last states, outs and residual, or cotangents and gradients.
+// Memory that the caller holds: thetas and first states; last states and outs, or cotangents and gradients. `kept` is
+// what the forward pass keeps for the way back; `fresh` if it has not been filled yet.
 struct Memory {
   std::vector<const char*> thetas, states, ct_states, ct_outs;
   std::vector<char*> last, outs, gradients, ct_first;
-  char* residual = nullptr;
+  char* kept = nullptr;
+  bool fresh = true;
 };
 
 // Returns what is wrong, or nothing.

@@ -94,7 +94,7 @@ def sizes(library: ctypes.CDLL, forest: ctypes.c_void_p) -> list[int]:
 def solved(library, some: Case, a, g, b, short: str, wide: tuple[bool, bool, bool], in_place: bool = False):
     """The solution [lane, cv] of operands [lane, n]; what is narrow is that of the first lane."""
     width = len(a)
-    with Forest(library, some.trees if isinstance(some, Forest) else some.forest) as forest:
+    with Forest(library, some.forest) as forest:
         cvs, junctions, edges = sizes(library, forest)
         assert (cvs, edges) == (n_entries(some.forest), n_edges(some.forest))
         shape = (width,) if any(wide) else ()

@@ -1,9 +1,9 @@
 // The operations of a compiled time loop besides its fused kernels, on one tile: W lanes of a batch side by side.
 //
 // An array of n values is wide, [n][W] numbers (lanes next to one another), or narrow, [n] numbers that all lanes
-// share. W is 4, 8 or 16 of float, 2, 4 or 8 of double; at W = 1 every array is narrow. The bits of a lane depend neither on W
-// nor on which operands are narrow. Tables are checked when an operation is prepared; running one checks nothing and
-// allocates nothing.
+// share. W is 4, 8 or 16 of float, 2, 4 or 8 of double; at W = 1 every array is narrow. The bits of a lane depend
+// neither on W nor on which operands are narrow. The tables of a forest are checked when it is prepared; nothing else
+// is checked, and running an operation allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -55,8 +55,8 @@ std::unique_ptr<Forest> prepare_forest(const std::int32_t* parent, const std::in
 std::int64_t solve_scratch(const Forest& forest, int width, bool wide_a, bool wide_g, bool wide_b);
 
 // Solves (diag(a) + G) x = b. Rows of a, b and x: the CVs, then the junctions, whose content does not matter.
-// Overwrites a and b. x is wide where any operand is; it may be b if it is as wide. The arithmetic is that of cajax.solve, bit for
-// bit. Where only b is wide, the tree is factored once for all lanes.
+// Overwrites a and b. x is wide where any operand is; it may be b if it is as wide. The arithmetic is that of
+// cajax.solve, bit for bit. Where only b is wide, the tree is factored once for all lanes.
 void solve(const Forest& forest, int width, Array<float> a, Array<const float> g, Array<float> b, float* x,
            float* scratch);
 void solve(const Forest& forest, int width, Array<double> a, Array<const double> g, Array<double> b, double* x,

@@ -19,8 +19,8 @@ struct Columns {
 };
 
 // Columns of a stand: kSide registers, or sets of them, of V columns each, one beside the other, since a cable alone
-// would wait for its divisions. Rows are kRow numbers apart; conductances kEdge, and all V columns share one if kShared.
-// Afterwards a holds the factor of each row's parent.
+// would wait for its divisions. Rows are kRow numbers apart; conductances kEdge, and all V columns share one if
+// kShared. Afterwards a holds the factor of each row's parent.
 template <typename T, int V, int kRow, int kEdge, bool kShared, int kSide>
 CAJAX_INLINE void eliminate(const Stand& stand, const Columns<T>& at) {
   constexpr int kShift = kShared ? 1 : V;

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from random_forests import Case, case, dense
 
-from cajax.solve import Tree, due, n_edges, n_entries, native
+from cajax.solve import Tree, due, n_edges, n_entries, solve
 
 TYPES = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "u8": np.uint8}
 WIDTHS = {"f32": (1, 4, 8, 16), "f64": (1, 2, 4, 8)}
@@ -94,7 +94,7 @@ def sizes(library: ctypes.CDLL, forest: ctypes.c_void_p) -> list[int]:
 def solved(library, some: Case, a, g, b, short: str, wide: tuple[bool, bool, bool], in_place: bool = False):
     """The solution [lane, cv] of operands [lane, n]; what is narrow is that of the first lane."""
     width = len(a)
-    with Forest(library, some.trees if isinstance(some, Forest) else some.forest) as forest:
+    with Forest(library, some.forest) as forest:
         cvs, junctions, edges = sizes(library, forest)
         assert (cvs, edges) == (n_entries(some.forest), n_edges(some.forest))
         shape = (width,) if any(wide) else ()
@@ -109,12 +109,27 @@ def solved(library, some: Case, a, g, b, short: str, wide: tuple[bool, bool, boo
         needed = count(forest, ctypes.c_int(width), *(ctypes.c_bool(w) for w in wide))
         scratch = np.full(needed, np.nan, a.dtype)
         conductances = tile(g, wide[1])
-        solve = getattr(library, f"cajax_op_solve_{short}")
+        function = getattr(library, f"cajax_op_solve_{short}")
         call(
-            solve, forest, (width,), work["a"], wide[0], conductances, wide[1], work["b"], wide[2], x, scratch
+            function,
+            forest,
+            (width,),
+            work["a"],
+            wide[0],
+            conductances,
+            wide[1],
+            work["b"],
+            wide[2],
+            x,
+            scratch,
         )
         np.testing.assert_array_equal(conductances, tile(g, wide[1]))
         return x[:cvs].T if any(wide) else np.repeat(x[None, :cvs], width, 0)
+
+
+def outside(some: Case):
+    """The compiled solve of single operations, of a batch."""
+    return jax.jit(jax.vmap(lambda a, g, b: solve(some.forest, a, g, b, backend="native")))
 
 
 @pytest.mark.parametrize("sizes", FORESTS.values(), ids=FORESTS.keys())
@@ -122,7 +137,7 @@ def solved(library, some: Case, a, g, b, short: str, wide: tuple[bool, bool, boo
 def test_solve_has_the_bits_of_the_solve_outside(library, short, width, sizes):
     some = case(len(sizes) + width, sizes)
     operands = some.operands(width, dtype=TYPES[short])
-    reference = jax.jit(jax.vmap(lambda *v: native.solve(some.forest, *v)))
+    reference = outside(some)
     for wide in itertools.product([False, True], repeat=3) if width > 1 else [(False,) * 3]:
         a, g, b = (x if w else np.repeat(x[:1], width, 0) for x, w in zip(operands, wide, strict=True))
         expected = np.asarray(reference(*(jnp.asarray(x) for x in (a, g, b))))
@@ -145,8 +160,7 @@ def test_solve_of_any_forest(library, seed):
     some = case(seed, sizes)
     for short, width in (("f32", 8), ("f64", 1)):
         a, g, b = some.operands(width, dtype=TYPES[short])
-        one = jax.jit(jax.vmap(lambda *v: native.solve(some.forest, *v)))
-        expected = np.asarray(one(*(jnp.asarray(x) for x in (a, g, b))))
+        expected = np.asarray(outside(some)(*(jnp.asarray(x) for x in (a, g, b))))
         same_bits(solved(library, some, a, g, b, short, (width > 1,) * 3), expected)
 
 

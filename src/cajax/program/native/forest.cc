@@ -25,9 +25,9 @@ bool is_tree(const std::int32_t* parent, const std::int32_t* cv, std::int64_t no
   return true;
 }
 
-// The nodes, children before parents, the farthest from the root first, a few at a time that do not wait for one another
-// (Hu 1961: the shortest schedule of a tree on kSide machines). The children of a node keep their order, last one first:
-// it is the order of summation.
+// The nodes, children before parents, the farthest from the root first, a few at a time that do not wait for one
+// another (Hu 1961: the shortest schedule of a tree on kSide machines). The children of a node keep their order, last
+// one first: it is the order of summation.
 std::vector<std::int32_t> schedule(const Tree& tree) {
   const auto n = static_cast<std::size_t>(tree.nodes);
   std::vector<std::int32_t> depth(n), waits(n, 0), before(n, -1), latest(n, -1), order;
@@ -40,7 +40,9 @@ std::vector<std::int32_t> schedule(const Tree& tree) {
     if (before[k] >= 0) ++waits[before[k]];
     latest[p] = static_cast<std::int32_t>(k);
   }
-  const auto nearer = [&](std::int32_t a, std::int32_t b) { return depth[a] != depth[b] ? depth[a] < depth[b] : a < b; };
+  const auto nearer = [&](std::int32_t a, std::int32_t b) {
+    return depth[a] != depth[b] ? depth[a] < depth[b] : a < b;
+  };
   std::priority_queue<std::int32_t, std::vector<std::int32_t>, decltype(nearer)> ready(nearer);
   for (std::size_t k = 0; k < n; ++k) {
     if (waits[k] == 0) ready.push(static_cast<std::int32_t>(k));

@@ -90,8 +90,8 @@ CAJAX_INLINE Lanes<T, W> element(const T* at, std::int64_t row) {
 #define CAJAX_EACH(type, width) \
   CAJAX_UNROLL for (int q = 0; q < ::cajax::program::Lanes<type, width>::kParts; ++q)
 
-// to[i] = f(to[i], i), number by number: for what vectors cannot say, fma and comparisons. The compiler makes vectors of
-// the loop, in each clone its own.
+// to[i] = f(to[i], i), number by number: for what vectors cannot say, fma and comparisons. The compiler makes vectors
+// of the loop, in each clone its own.
 template <typename T, int W, typename F>
 CAJAX_INLINE void each(Lanes<T, W>& to, const F& f) {
   constexpr int kWidth = Lanes<T, W>::kWidth;

@@ -37,8 +37,8 @@ int reduced(int kind, Groups groups, int width, const T* x, bool wide, T* out) {
 }  // namespace
 
 CAJAX_OP(void*)
-cajax_op_forest(const std::int32_t* parent, const std::int32_t* cv, const std::int32_t* nodes, const std::int32_t* lanes,
-                std::int64_t trees) {
+cajax_op_forest(const std::int32_t* parent, const std::int32_t* cv, const std::int32_t* nodes,
+                const std::int32_t* lanes, std::int64_t trees) {
   return cajax::program::prepare_forest(parent, cv, nodes, lanes, trees).release();
 }
 CAJAX_OP(void) cajax_op_forest_free(void* forest) { delete static_cast<Forest*>(forest); }
@@ -58,8 +58,8 @@ cajax_op_solve_scratch(const void* forest, int width, bool wide_a, bool wide_g, 
 
 #define CAJAX_OPS(T, suffix)                                                                                           \
   CAJAX_OP(int)                                                                                                        \
-  cajax_op_solve_##suffix(const void* forest, int width, T* a, bool wide_a, const T* g, bool wide_g, T* b, bool wide_b, \
-                          T* x, T* scratch) {                                                                          \
+  cajax_op_solve_##suffix(const void* forest, int width, T* a, bool wide_a, const T* g, bool wide_g, T* b,             \
+                          bool wide_b, T* x, T* scratch) {                                                             \
     if (!is_width(width, sizeof(T))) return 1;                                                                         \
     cajax::program::solve(*static_cast<const Forest*>(forest), width, Array<T>{a, wide_a}, Array<const T>{g, wide_g},  \
                           Array<T>{b, wide_b}, x, scratch);                                                            \
@@ -109,7 +109,8 @@ cajax_op_rows(std::int64_t count, const std::int32_t* index, int width, int size
 }
 
 CAJAX_OP(int)
-cajax_op_transpose_in(int width, int size, std::int64_t n, const void* from, std::int64_t first, int count, void* tile) {
+cajax_op_transpose_in(int width, int size, std::int64_t n, const void* from, std::int64_t first, int count,
+                      void* tile) {
   if (!is_any_width(width) || !is_size(size) || count < 1 || count > width) return 1;
   cajax::program::transpose_in(width, size, n, from, first, count, tile);
   return 0;

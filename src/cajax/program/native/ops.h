@@ -1,9 +1,9 @@
 // The operations of a compiled time loop besides its fused kernels, on one tile: W lanes of a batch side by side.
 //
-// An array of n values is wide, [n][W] numbers (lanes next to one another), or narrow, [n] numbers that all lanes share.
-// W is 4, 8 or 16 of float, 2, 4 or 8 of double; at W = 1 every array is narrow. The bits of a lane depend neither on W
-// nor on which operands are narrow. Tables are checked when an operation is prepared; running one checks nothing and
-// allocates nothing.
+// An array of n values is wide, [n][W] numbers (lanes next to one another), or narrow, [n] numbers that all lanes
+// share. W is 4, 8 or 16 of float, 2, 4 or 8 of double; at W = 1 every array is narrow. The bits of a lane depend
+// neither on W nor on which operands are narrow. The tables of a forest are checked when it is prepared; nothing else
+// is checked, and running an operation allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -54,10 +54,11 @@ std::unique_ptr<Forest> prepare_forest(const std::int32_t* parent, const std::in
 // Numbers of scratch that `solve` needs.
 std::int64_t solve_scratch(const Forest& forest, int width, bool wide_a, bool wide_g, bool wide_b);
 
-// Solves (diag(a) + G) x = b. Rows of a, b and x: the CVs, then the junctions, whose content does not matter. Overwrites
-// a and b. x is wide where any operand is; it may be b if it is as wide. The arithmetic is that of cajax.solve, bit for
-// bit. Where only b is wide, the tree is factored once for all lanes.
-void solve(const Forest& forest, int width, Array<float> a, Array<const float> g, Array<float> b, float* x, float* scratch);
+// Solves (diag(a) + G) x = b. Rows of a, b and x: the CVs, then the junctions, whose content does not matter.
+// Overwrites a and b. x is wide where any operand is; it may be b if it is as wide. The arithmetic is that of
+// cajax.solve, bit for bit. Where only b is wide, the tree is factored once for all lanes.
+void solve(const Forest& forest, int width, Array<float> a, Array<const float> g, Array<float> b, float* x,
+           float* scratch);
 void solve(const Forest& forest, int width, Array<double> a, Array<const double> g, Array<double> b, double* x,
            double* scratch);
 
@@ -82,8 +83,8 @@ enum class Reduction { kSum, kMax, kMin };  // of an empty group: 0, the lowest,
 template <typename T>
 void reduce(Reduction kind, const Groups& groups, int width, Array<const T> x, T* out);  // float, double, int32, uint8
 
-// out[j] = sum over the group of w[edge] * s[index], each product fused with its addition. `edge` [offset[count]] may be
-// null: entry k has w[k]. out is wide where w or s is.
+// out[j] = sum over the group of w[edge] * s[index], each product fused with its addition. `edge` [offset[count]] may
+// be null: entry k has w[k]. out is wide where w or s is.
 template <typename T>
 void products(const Groups& groups, const std::int32_t* edge, int width, Array<const T> w, Array<const T> s, T* out);
 

@@ -24,7 +24,9 @@ CAJAX_INLINE void pick(const Rows& rows, const char* x, const char* fill, char* 
 }
 
 #define CAJAX_PICK(bytes) \
-  CAJAX_CLONES void pick_##bytes(const Rows& rows, const char* x, const char* fill, char* out) { pick<bytes>(rows, x, fill, out); }
+  CAJAX_CLONES void pick_##bytes(const Rows& rows, const char* x, const char* fill, char* out) { \
+    pick<bytes>(rows, x, fill, out);                                                              \
+  }
 CAJAX_PICK(1)
 CAJAX_PICK(2)
 CAJAX_PICK(4)

@@ -18,9 +18,9 @@ struct Columns {
   T* x;
 };
 
-// Columns of a stand: kSide registers, or sets of them, of V columns each, one beside the other, since a cable alone would
-// wait for its divisions. Rows are kRow numbers apart; conductances kEdge, and all V columns share one if kShared.
-// Afterwards a holds the factor of each row's parent.
+// Columns of a stand: kSide registers, or sets of them, of V columns each, one beside the other, since a cable alone
+// would wait for its divisions. Rows are kRow numbers apart; conductances kEdge, and all V columns share one if
+// kShared. Afterwards a holds the factor of each row's parent.
 template <typename T, int V, int kRow, int kEdge, bool kShared, int kSide>
 CAJAX_INLINE void eliminate(const Stand& stand, const Columns<T>& at) {
   constexpr int kShift = kShared ? 1 : V;
@@ -42,7 +42,7 @@ CAJAX_INLINE void eliminate(const Stand& stand, const Columns<T>& at) {
       CAJAX_EACH(T, V) {
         const auto r = T(1) / (s.part[q] + g.part[q]);
         const auto w = g.part[q] * r;
-        up_s.part[q] = up_s.part[q] + g.part[q] * s.part[q] * r;  // the product is off the chain of dependent operations
+        up_s.part[q] = up_s.part[q] + g.part[q] * s.part[q] * r;  // the product is off the critical path
         up_y.part[q] = up_y.part[q] + w * y.part[q];
         s.part[q] = w;
         y.part[q] = y.part[q] * r;
@@ -217,7 +217,8 @@ CAJAX_INLINE void solve_tile(const Forest& forest, Array<T> a, Array<const T> g,
 }
 
 #define CAJAX_TILE(T, W)                                                                                    \
-  CAJAX_CLONES void solve_##T##_##W(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x, T* scratch) { \
+  CAJAX_CLONES void solve_##T##_##W(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x,   \
+                                    T* scratch) {                                                           \
     solve_tile<T, W>(forest, a, g, b, x, scratch);                                                          \
   }
 CAJAX_TILE(float, 4)

@@ -97,8 +97,9 @@ def _train(
     asked = {f"--{key}": value for key, value in given.items()}
     about = {"task": name, **asked, "--resume": resume is not None, "--controls": controls}
     with joined_at(where, about) as leads:
-        if not _trained(name, given, runs, resume, controls, further if leads else None):
-            raise typer.Exit(INTERRUPTED)
+        ended = _trained(name, given, runs, resume, controls, further if leads else None)
+    if not ended:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _trained(

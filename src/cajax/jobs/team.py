@@ -16,7 +16,7 @@ def lead(job: Job[Any]) -> None:
     if group is not None:
         about = about_of(job)
         group.share(lambda: {"settings": job.settings()})
-        group.agree({"data": about["data_hash"], **_options(job)})
+        group.agree({**_settings(job), "data": about["data_hash"]})
 
 
 def order(version: str) -> None:
@@ -47,7 +47,7 @@ def follow(kind: type[Job[Any]], given: Job[Any] | None = None) -> Path | None:
         raise ParameterError("this process is alone; start it with --hosts, or within joined(...)")
     about = group.share(dict)
     job = rebuilt(kind, {**about, "task": kind.name, "data": ""}, Path("the run of host 0"))  # pyright: ignore
-    group.agree({"data": about_of(job)["data_hash"], **_options(given or job)})
+    group.agree({**_settings(given or job), "data": about_of(job)["data_hash"]})
     require_devices(job)
     try:
         while "train" in (word := group.share(dict)):
@@ -58,5 +58,5 @@ def follow(kind: type[Job[Any]], given: Job[Any] | None = None) -> Path | None:
     return None if word["over"] is None else Path(word["over"])
 
 
-def _options(job: Job[Any]) -> dict[str, Any]:
-    return {f"--{name}": value for name, value in job.settings().items()}
+def _settings(job: Job[Any]) -> dict[str, Any]:
+    return {f"setting {name}": value for name, value in job.settings().items()}

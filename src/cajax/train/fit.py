@@ -66,12 +66,15 @@ def fit(
         optimize, loss, model, free, optimizer, steps, batches=batches, until=until, run=run,
         save_every=save_every, resume=resume, callback=callback, progress=progress, key=key, has_aux=has_aux,
     )  # fmt: skip
-    group = hosts.team()
-    if run is None or (group is not None and not group.leads):
+    if run is None or (hosts.team() and hosts.follows()):
         return fitting()
-    if group is not None:
-        group.goes_on_with(f"resume with the same call on every host, run='{run}'")
+    _say_how_to_resume(run)
     return recorded(fitting, Path(run), model, free, steps, key)
+
+
+def _say_how_to_resume(run: str | Path) -> None:
+    if (group := hosts.team()) is not None:
+        group.goes_on_with(f"resume with the same call on every host, run='{run}'")
 
 
 def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:

@@ -41,6 +41,7 @@ class Team:
         self._sending = threading.Lock()
         self._leaving = False
         self._ended = ""  # why host 0 has ended, once it has said so
+        self._known = ""  # what all hosts raise alike
         for other in links:
             line.start(lambda other=other: self._listen(other))
 
@@ -55,14 +56,14 @@ class Team:
             value = make()
             self._tell({"value": plain(value)})
             return value
-        return self._hear(0).head["value"]
+        return self._answer(0, "value").head["value"]
 
     def share_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return on all hosts the arrays of host 0, bit for bit; those given have the same types and shapes."""
         if self.leads:
             self._tell({"arrays": len(arrays)}, b"".join(np.ascontiguousarray(x).tobytes() for x in arrays))
             return list(arrays)
-        body, begin, found = self._hear(0).body, 0, []
+        body, begin, found = self._answer(0, "arrays").body, 0, []
         if len(body) != sum(x.nbytes for x in arrays):
             raise StoreError("host 0 sends arrays of other sizes; start all hosts with the same command")
         for x in arrays:
@@ -75,12 +76,13 @@ class Team:
         mine = plain(about)
         if not self.leads:
             self._tell({"about": mine})
-            fault = self._hear(0).head["value"]
+            fault = self._answer(0, "value").head["value"]
         else:
-            others = [(other, self._hear(other).head["about"]) for other in self._links]
+            others = [(other, self._answer(other, "about").head["about"]) for other in self._links]
             faults = [difference(mine, about, other, self.hosts) for other, about in others]
             fault = self.share(lambda: next(filter(None, faults), ""))
         if fault:
+            self._known = _line(ParameterError(fault))
             raise ParameterError(fault)
 
     def goes_on_with(self, again: str) -> None:
@@ -97,7 +99,7 @@ class Team:
     def wait(self) -> str:
         """Wait, on a host that does not lead, until host 0 has ended; return why, "" where all is well."""
         while True:
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(StoreError, Interrupted):
                 if "bye" in self._hear(0, ending=True).head:
                     return ""
             if self._ended:
@@ -110,7 +112,9 @@ class Team:
             self._leaving = True
             with contextlib.suppress(OSError):
                 self._tell({"ended": text} if text else {"bye": True})
-        elif not text or isinstance(fault, Interrupted | NonFiniteError) or self._ended:
+        elif (
+            not text or isinstance(fault, Interrupted | NonFiniteError) or text == self._known or self._ended
+        ):
             text = self._ended or self.wait()  # all hosts end so, host 0 when everything is saved
             self._leaving = True
         else:
@@ -138,6 +142,15 @@ class Team:
                 except OSError:
                     self._lost(other)
 
+    def _answer(self, other: int, key: str) -> Message:
+        """Return the next message of a host, which has this key."""
+        message = self._hear(other)
+        if key not in message.head:
+            raise StoreError(
+                f"host {other} of {self.hosts} is elsewhere in the program; make the same calls on all hosts in turn"
+            )
+        return message
+
     def _hear(self, other: int, ending: bool = False) -> Message:
         """Return the next message of a host; Ctrl-C while waiting for host 0 is passed on to it once."""
         while True:
@@ -151,7 +164,8 @@ class Team:
                 self.ask_to_stop()
                 continue
             if "ended" in message.head:
-                raise StoreError(f"host 0 of {self.hosts} ended: {self._ended}")
+                kind = Interrupted if self._ended == _INTERRUPTED else StoreError
+                raise kind(f"host 0 of {self.hosts} ended: {self._ended}")
             if "bye" in message.head and not ending:
                 raise StoreError(f"host 0 of {self.hosts} has left; start all hosts with the same command")
             return message
@@ -171,7 +185,9 @@ class Team:
             else:
                 if "ended" in head:
                     self._ended = str(head["ended"])
-                    threading.Timer(GRACE, self._overdue).start()
+                    overdue = threading.Timer(GRACE, self._overdue)
+                    overdue.daemon = True
+                    overdue.start()
                 self._heard[other].put(message)
         self._lost(other)
 
@@ -228,7 +244,12 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def _line(error: BaseException | None) -> str:
+_INTERRUPTED = "interrupted"
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:297]}…"
 

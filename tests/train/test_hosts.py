@@ -150,6 +150,7 @@ def test_alone_there_is_no_team():
     assert hosts.everywhere(tree) is tree and hosts.here(tree) is tree and hosts.as_led(tree) is tree
 
 
+@pytest.mark.slow
 def test_a_host_that_does_not_come_is_said_in_one_line(tmp_path):
     port = free_port()
     first, other = (

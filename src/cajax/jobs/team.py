@@ -34,7 +34,7 @@ def over(folder: Path | None) -> None:
 def told(again: str) -> None:
     """Say to the other hosts how a run goes on after a loss."""
     if (group := hosts.team()) is not None:
-        group.goes_on_with(f"resume with: {again} and the same options of hosts, on every host")
+        group.goes_on_with(f"resume with: {again}, and the same --hosts and --coordinator, on every host")
 
 
 def follow(kind: type[Job[Any]], given: Job[Any] | None = None) -> Path | None:

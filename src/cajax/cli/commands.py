@@ -11,6 +11,7 @@ import typer
 
 from ..base.disk import open_file
 from ..base.errors import CajaxError, Interrupted, ParameterError
+from .hosts import Coordinator, Host, Hosts, Place, joined_at, place
 from .process import cache, failed, flushed, quiet_threads, ready_streams, said, soft_termination
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -33,11 +34,14 @@ def _devices(count: int) -> None:
 
 
 Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of all that is drawn.", show_default="0")
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="Seed of all that is drawn.", show_default="0", metavar="N"),
 ]
-Runs = Annotated[Path | None, typer.Option(help="Where the run gets its folder.", show_default="runs")]
-Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with, with its own settings.")]
-Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).")]
+Runs = Annotated[Path | None, typer.Option(help="Folder for the run.", metavar="PATH", show_default="runs")]
+Resume = Annotated[
+    Path | None, typer.Option(help="Run folder to go on with, by its settings.", metavar="PATH")
+]
+Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).", metavar="N")]
 Controls = Annotated[
     bool,
     typer.Option("--controls/--no-controls", help="Train controls made of neurons too, after the report."),
@@ -45,11 +49,13 @@ Controls = Annotated[
 
 
 def _epochs(default: int) -> Any:
-    return typer.Option(min=1, max=10**6, help="Passes through the images.", show_default=str(default))
+    return typer.Option(
+        min=1, max=10**6, help="Passes through the images.", show_default=str(default), metavar="N"
+    )
 
 
 Hidden = Annotated[
-    int | None, typer.Option(min=1, max=10**5, help="Number of hidden cells.", show_default="64")
+    int | None, typer.Option(min=1, max=10**5, help="Number of hidden cells.", show_default="64", metavar="N")
 ]
 
 INTERRUPTED = 130
@@ -82,28 +88,50 @@ def _train(
     resume: Path | None,
     cores: int,
     controls: bool,
+    where: Place | None,
     further: Callable[[Path], None] | None = None,
 ) -> None:
     """Run a task from start to report; shared by all tasks. `further` is done last, in the folder of the run."""
     _devices(_cores(cores))
+    given = {key: value for key, value in settings.items() if value is not None}
+    asked = {f"--{key}": value for key, value in given.items()}
+    about = {"task": name, **asked, "--resume": resume is not None, "--controls": controls}
+    with joined_at(where, about) as leads:
+        ended = _trained(name, given, runs, resume, controls, further if leads else None)
+    if not ended:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _trained(
+    name: str,
+    given: Mapping[str, Any],
+    runs: Path | None,
+    resume: Path | None,
+    controls: bool,
+    further: Callable[[Path], None] | None,
+) -> bool:
+    """Run a task, or go on with it; whether it came to its end."""
     from .. import tasks
+    from ..jobs.team import follow
     from ..report import report as write_report
+    from ..train.hosts import alone, follows
 
     def done(folder: Path) -> None:
         print(f"report: {write_report(folder)}", flush=True)
 
-    given = {key: value for key, value in settings.items() if value is not None}
     if resume is None:
         folder = tasks.run(tasks.TASKS[name](**given), runs or Path("runs"), controls, done)
+    elif follows():
+        folder = follow(tasks.TASKS[name])
     else:
         tasks.require_task(resume, name)
         _require_same(resume, given, runs)
         folder = tasks.resume(resume, controls, done=done)
-    if folder is None:
-        raise typer.Exit(INTERRUPTED)
-    if further is not None:
-        further(folder)
+    if folder is not None and further is not None:
+        with alone():
+            further(folder)
         done(folder)
+    return folder is not None
 
 
 def _require_same(folder: Path, given: Mapping[str, Any], runs: Path | None) -> None:
@@ -130,9 +158,20 @@ def digits(
     resume: Resume = None,
     cores: Cores = 0,
     controls: Controls = False,
+    hosts: Hosts = None,
+    host: Host = None,
+    coordinator: Coordinator = None,
 ) -> None:
     """Read handwritten digits of 8 x 8 pixels (1,797 images that come with scikit-learn)."""
-    _train("digits", {"epochs": epochs, "hidden": hidden, "seed": seed}, runs, resume, cores, controls)
+    _train(
+        "digits",
+        {"epochs": epochs, "hidden": hidden, "seed": seed},
+        runs,
+        resume,
+        cores,
+        controls,
+        place(hosts, host, coordinator),
+    )
 
 
 @train.command()
@@ -147,10 +186,13 @@ def mnist(
     resume: Resume = None,
     cores: Cores = 0,
     controls: Controls = False,
+    hosts: Hosts = None,
+    host: Host = None,
+    coordinator: Coordinator = None,
 ) -> None:
     """Read the 70,000 handwritten digits of MNIST (28 x 28 pixels)."""
     settings = {"data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
-    _train("mnist", settings, runs, resume, cores, controls)
+    _train("mnist", settings, runs, resume, cores, controls, place(hosts, host, coordinator))
 
 
 SEEDED = {
@@ -169,8 +211,11 @@ def _add_seeded(name: str, about: str) -> None:
         resume: Resume = None,
         cores: Cores = 0,
         controls: Controls = False,
+        hosts: Hosts = None,
+        host: Host = None,
+        coordinator: Coordinator = None,
     ) -> None:
-        _train(name, {"seed": seed}, runs, resume, cores, controls)
+        _train(name, {"seed": seed}, runs, resume, cores, controls, place(hosts, host, coordinator))
 
 
 for _name, _about in SEEDED.items():
@@ -187,6 +232,9 @@ def recall(
     resume: Resume = None,
     cores: Cores = 0,
     controls: Controls = False,
+    hosts: Hosts = None,
+    host: Host = None,
+    coordinator: Coordinator = None,
 ) -> None:
     """Store patterns; retrieve each from its cue, whole or corrupted, after a delay."""
 
@@ -195,7 +243,8 @@ def recall(
 
         measured(folder, print)
 
-    _train("recall", {"seed": seed}, runs, resume, cores, controls, measure if capacity else None)
+    where, more = place(hosts, host, coordinator), measure if capacity else None
+    _train("recall", {"seed": seed}, runs, resume, cores, controls, where, more)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -15,7 +16,8 @@ import numpy as np
 from ..base.archive import read_arrays
 from ..base.disk import is_file, write_arrays
 from ..base.errors import Interrupted, ParameterError, StoreError
-from ..train import Free, annealed_adam, fit, unbounded, write_json
+from ..train import Free, annealed_adam, fit, hosts, unbounded, write_json
+from . import team
 from .contents import Control, read_as
 from .job import Batch, Job, Say, Stage, rng
 from .learn import Learned, learn, measured
@@ -240,7 +242,8 @@ def _fitted(
 
 
 def neurons(job: Job[Any], name: str, folder: Path, say: Say) -> dict[str, Any]:
-    """Train another version of the job itself in a folder of its own, through the same stages."""
+    """Train another version of the job itself in a folder of its own, through the same stages, on all hosts."""
+    team.order(name)
     learned = learn(job, folder, say)
     return {
         "name": name,
@@ -269,9 +272,10 @@ def controls(
     """Train the controls that are not in `controls.json` yet; versions of the job only if `all_of_them`."""
     path = folder / "controls.json"
     known = read_as(path, list[Control]) if is_file(path) else []
-    planned: dict[str, Any] = {
+    ordinaries: dict[str, Any] = {
         name: partial(ordinary, job, kind, name, learned, folder) for name, kind in kinds_of(job).items()
     }
+    planned = dict(ordinaries)
     if all_of_them:
         for name, version in job.versions().items():
             planned[name] = partial(neurons, version, name, folder / "controls" / name.replace(" ", "-"), say)
@@ -279,6 +283,7 @@ def controls(
         if name in {entry["name"] for entry in known}:
             continue
         say(f"control: {name}")
-        known = [*known, make()]
+        with hosts.alone() if name in ordinaries else nullcontext():
+            known = [*known, make()]
         write_json(path, known)
     return known

@@ -14,7 +14,7 @@ from ..base.errors import ParameterError, StoreError
 from ..base.schema import conformed, hints_of, is_json
 from ..model.files import load, save
 from ..model.model import Model
-from ..train import data_hash, new_run, record
+from ..train import data_hash, hosts, new_run, record
 from ..train.store import RECORD, read_record
 from .contents import JobRecord
 from .job import Job
@@ -24,7 +24,7 @@ J = TypeVar("J", bound=Job[Any])
 
 def start(job: Job[Any], runs: Path) -> Path:
     """Make the run folder of a job, with the record of everything that decides the run."""
-    about = _about(job)  # reads the data: where they are missing, there is no folder
+    about = about_of(job)  # reads the data: where they are missing, there is no folder
     folder = new_run(runs, job.name)
     record(folder, **about)
     return folder
@@ -32,7 +32,7 @@ def start(job: Job[Any], runs: Path) -> Path:
 
 def resumed(job: Job[Any], folder: Path) -> None:
     """Append to the record of a run folder; `StoreError` when the data are not those it began with."""
-    about, before = _about(job), load_run(folder)["data"]
+    about, before = about_of(job), load_run(folder)["data"]
     if about["data_hash"] != before:
         raise StoreError(
             f"{folder} was trained on other data ({str(before)[:15]}… there, {about['data_hash'][:15]}… now);"
@@ -41,7 +41,8 @@ def resumed(job: Job[Any], folder: Path) -> None:
     record(folder, **about)
 
 
-def _about(job: Job[Any]) -> dict[str, Any]:
+def about_of(job: Job[Any]) -> dict[str, Any]:
+    """Return what `run.json` says of a job: everything that decides a run of it."""
     shown = [job.trials(job.stages()[0], 0), *(batch for _, batch in job.tests().values())]
     return {
         "seed": job.seed, "data_hash": data_hash(*jax.tree.leaves(shown)), "task": job.name,
@@ -115,8 +116,13 @@ def keep_models(before: Model, after: Model, folder: Path) -> None:
 
 
 def require_devices(job: Job[Any]) -> None:
-    """Raise `ParameterError` unless a batch can be shared out over the cores."""
-    count = len(jax.local_devices())
+    """Raise `ParameterError` unless a batch can be shared out over the cores, of all hosts where there are several."""
+    group, count = hosts.team(), len(hosts.devices())
+    if job.batch % count and group is not None:
+        raise ParameterError(
+            f"a batch of {job.batch} cannot be shared out over {count} devices of {group.hosts} hosts; take other"
+            " --cores or another number of hosts"
+        )
     if job.batch % count:
         raise ParameterError(
             f"a batch of {job.batch} cannot be shared out over {count} cores; take --cores 1"

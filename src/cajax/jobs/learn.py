@@ -95,16 +95,17 @@ class _Checks:
         return [e for e in read_as(self.path, list[Check]) if e["step"] < step] if is_file(self.path) else []
 
 
-def learn(job: Job[Any], folder: Path, say: Say) -> Learned:
-    """Train through all stages, going on where `folder` ends.
+def learn(job: Job[Any], folder: Path | None, say: Say) -> Learned:
+    """Train through all stages, going on where `folder` ends; None on hosts that another one leads.
 
     Raises `Interrupted` after Ctrl-C, `DivergedError` with the step, the parameter and the simulated time.
     """
     before = model = job.network()
     steps, seconds = (), 0.0
     for number, stage in enumerate(job.stages(), 1):
-        place = folder / "stages" / re.sub(r"[^\w.]+", "-", f"{number} {stage.name}")
-        place.mkdir(parents=True, exist_ok=True)
+        place = folder and folder / "stages" / re.sub(r"[^\w.]+", "-", f"{number} {stage.name}")
+        if place:
+            place.mkdir(parents=True, exist_ok=True)
         model, history = _stage(job, stage, model, place, seconds)
         steps, seconds = (*steps, history.steps), seconds + sum(history.seconds)
         if history.stopped == "interrupted":
@@ -115,14 +116,16 @@ def learn(job: Job[Any], folder: Path, say: Say) -> Learned:
     return Learned(before, model, steps, seconds)
 
 
-def _stage(job: Job[Any], stage: Stage, model: Model, place: Path, offset: float) -> tuple[Model, History]:
+def _stage(
+    job: Job[Any], stage: Stage, model: Model, place: Path | None, offset: float
+) -> tuple[Model, History]:
     mean = split_mean(lambda m, batch: job.loss(m, batch, stage))
     batches = partial(job.trials, stage)
+    checks = _Checks(job, stage.steps, (place or Path()) / "checks.json", offset, job.checks())
     try:
         return optimize(
             mean, model, job.free(), job.optimizer(stage), stage.steps, batches=batches, until=stage.enough,
-            run=place, callback=_Checks(job, stage.steps, place / "checks.json", offset, job.checks()),
-            has_aux=True,
+            run=place, callback=checks, has_aux=True,
         )  # fmt: skip
     except DivergedError as error:
         step = error.history.steps

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..base.disk import is_file, write_json
 from ..base.errors import Interrupted
 from ..base.lock import claimed
+from ..train.hosts import alone, follows
 from .contents import Control, Result, read_as
 from .controls import controls
 from .folder import keep_models, load_run, rebuilt, require_devices, resumed, start
 from .job import Job, Say
 from .learn import Learned, learn, test
+from .team import follow, lead, order, over, told
 
 Done = Callable[[Path], None]
 """What is to be done whenever a run folder has new figures, such as writing its report."""
@@ -26,8 +29,14 @@ def run(
     With `every_control` the controls that are other versions of the job itself are trained as well, last, for each
     takes as long as the job. `done(folder)` is called when the figures of the job are there, again after these
     controls, and where the run is interrupted.
+
+    Within `train.joined` all hosts make the same call; hosts that another one leads help it to train, and return its
+    folder, which is not theirs.
     """
     require_devices(job)
+    if follows():
+        return follow(type(job), job)
+    lead(job)
     folder = start(job, Path(runs))
     with claimed(folder):
         return _go(job, folder, every_control, done)
@@ -38,13 +47,17 @@ def resume(
 ) -> Path | None:
     """Go on with a run of this kind of job where it ended, with the settings of its folder; what is done stays.
 
-    Raises `StoreError` for a folder of another job, version or data, or one that another process works in.
+    Raises `StoreError` for a folder of another job, version or data, or one that another process works in. Of several
+    hosts only host 0 needs the folder.
     """
+    if follows():
+        return follow(type(job))
     folder = Path(folder)
     job = rebuilt(type(job), load_run(folder), folder)
     require_devices(job)
     with claimed(folder):
         resumed(job, folder)
+        lead(job)
         return _go(job, folder, every_control, done)
 
 
@@ -57,12 +70,16 @@ def _go(job: Job[Any], folder: Path, every_control: bool, done: Done | None) -> 
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     say(f"run folder: {folder}")
+    told(job.again(folder, every_control))
     begin = time.perf_counter()
     try:
+        order("")
         learned = learn(job, folder, say)
         metrics = _kept(folder / "metrics.json", Result, lambda: _tested(job, learned, folder))
         others = controls(job, learned, folder, say, all_of_them=False)
-        _kept(folder / "inside.json", dict, lambda: job.inspect(learned.before, learned.after, folder, say))
+        with alone():
+            inspect = partial(job.inspect, learned.before, learned.after, folder, say)
+            _kept(folder / "inside.json", dict, inspect)
         _told(job, metrics, others, folder, say, begin, done)
         if every_control and any(name not in _names(others) for name in job.versions()):
             others = controls(job, learned, folder, say)
@@ -71,7 +88,9 @@ def _go(job: Job[Any], folder: Path, every_control: bool, done: Done | None) -> 
         if done is not None:
             done(folder)
         say(f"go on with: {job.again(folder, every_control)}")
+        over(None)
         return None
+    over(folder)
     return folder
 
 

@@ -14,6 +14,7 @@ from .features import features as features
 from .fit import fit as fit
 from .free import Free as Free
 from .history import History as History
+from .joining import joined as joined
 from .loop import DivergedError as DivergedError
 from .loop import Step as Step
 from .loop import optimize as optimize

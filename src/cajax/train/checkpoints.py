@@ -65,8 +65,13 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _require_files(self.folder)
-            options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True)
-            handlers = {"arrays": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+            shared = _of_this_process(ocp)
+            more: dict[str, Any] = {"multiprocessing_options": shared, "create": False} if shared else {}
+            options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True, **more)
+            more.pop("create", None)
+            handlers = {
+                "arrays": ocp.StandardCheckpointHandler(**more), "about": ocp.JsonCheckpointHandler(**more)
+            }  # fmt: skip
             self._manager: Any = _read(
                 lambda: ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
             )
@@ -167,6 +172,16 @@ class Checkpoints:
         return StoreError(
             f"cannot save a checkpoint in {self.folder}: {_reason(error)}; {kept}; make room and go on with the run"
         )
+
+
+def _of_this_process(ocp: Any) -> Any:
+    """Return what lets Orbax write on one of several hosts, without waiting for the others; None where there is one."""
+    if jax.process_count() == 1:
+        return None
+    me = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"host{me}"
+    )
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:

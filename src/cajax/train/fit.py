@@ -10,6 +10,7 @@ import jax
 from ..base.checks import count, flag, function, path, shown
 from ..base.errors import ParameterError
 from ..inputs.base import as_key
+from . import hosts
 from .fitted import recorded
 from .free import Free, M, check_kinds
 from .history import History
@@ -54,6 +55,9 @@ def fit(
     a second one raises. Raises `DivergedError` (a `NonFiniteError`) that carries the last good model, `StoreError` for
     a checkpoint of another fit, a folder of another run or one in use by another process, `ParameterError` for
     arguments that make no sense.
+
+    Within `joined` all hosts make the same call: host 0 alone calls back, reports and has a folder; a loss that
+    `split_mean` shares out runs on the devices of all.
     """
     _check_kinds(loss, model, free, optimizer)
     _check(steps, batches, save_every, resume, run)
@@ -62,7 +66,15 @@ def fit(
         optimize, loss, model, free, optimizer, steps, batches=batches, until=until, run=run,
         save_every=save_every, resume=resume, callback=callback, progress=progress, key=key, has_aux=has_aux,
     )  # fmt: skip
-    return fitting() if run is None else recorded(fitting, Path(run), model, free, steps, key)
+    if run is None or (hosts.team() and hosts.follows()):
+        return fitting()
+    _say_how_to_resume(run)
+    return recorded(fitting, Path(run), model, free, steps, key)
+
+
+def _say_how_to_resume(run: str | Path) -> None:
+    if (group := hosts.team()) is not None:
+        group.goes_on_with(f"resume with the same call on every host, run='{run}'")
 
 
 def _check_kinds(loss: Any, model: Any, free: Any, optimizer: Any) -> None:

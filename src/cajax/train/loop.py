@@ -3,8 +3,8 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..base.digest import data_hash
 from ..base.errors import NonFiniteError, StoreError
+from . import hosts
 from .checkpoints import Checkpoints, State
 from .free import Free, M, Theta, Trainable
 from .history import History
@@ -83,8 +85,11 @@ def optimize(
 ) -> tuple[M, History]:
     """Do what `fit` does, but leave nothing but checkpoints and `history.json` in the folder `run`.
 
-    For trainers that keep records of their own. `begun(resumed)` is called once the folder is open.
+    For trainers that keep records of their own. `begun(resumed)` is called once the folder is open. Of several hosts
+    only host 0 has a folder, calls back and reports.
     """
+    if hosts.team() and hosts.follows():
+        run, callback, begun, progress = None, callback and _ignored, None, False
     theta = free.init(model)
     state, history = own(State(theta, optimizer.init(theta))), History()
     with ExitStack() as stack:
@@ -92,6 +97,7 @@ def optimize(
         if store:
             stack.callback(store.close)
             state, history = _resumed(store, state, history, resume)
+        state, history = _agreed(state, history, model, free, steps)
         if begun:
             begun(history.steps > 0)
         compiled = Compiled(make_update(loss, free, optimizer, has_aux), donate=callback is None)
@@ -101,7 +107,7 @@ def optimize(
         loop = _Loop(
             model, free, compiled, batches, keys, until, callback, store, save_every, report, interrupt
         )
-        state = loop.run(state, history, steps)
+        state = hosts.here(loop.run(hosts.everywhere(state), history, steps))
         fitted = _settled(free, model, state)
         loop.finish(state, history, steps, fitted)
     return fitted, history
@@ -132,11 +138,14 @@ class _Loop:
             return state
         history.stopped = "running"
         batch = self.batch(history.steps, steps)
+        _require_same_batch(batch)
+        model, key = hosts.everywhere((self.model, self.key))
         begin = time.perf_counter()
         for step in range(history.steps, steps):
-            state, out = self.update(state, self.model, batch, self.key, step)
-            batch = self.batch(step + 1, steps)  # while the device works on this step
-            out: Report = jax.device_get(out)  # waits for it
+            with _explained():
+                state, out = self.update(state, model, hosts.everywhere(batch), key, step)
+                batch = self.batch(step + 1, steps)  # while the device works on this step
+                out: Report = jax.device_get(out)  # waits for it
             if not out.good:
                 history.stopped, self.fault = "diverged", _fault(step, out)
                 break
@@ -148,24 +157,49 @@ class _Loop:
             begin = now
             self.report.update(step + 1, number)
             asked = self.callback and self.callback(
-                Step(step, number, norm, out.aux, sum(history.seconds), state.theta, self.model, self.free)
+                Step(
+                    step,
+                    number,
+                    norm,
+                    out.aux,
+                    sum(history.seconds),
+                    hosts.here(state.theta),
+                    self.model,
+                    self.free,
+                )
             )
-            self.save_if_due(state, history)
-            if self.enough(history):
-                break
-            if self.interrupt.asked or asked is True:
-                history.stopped = "interrupted" if self.interrupt.asked else "callback"
+            self.save_if_due(hosts.here(state), history)
+            if self.ended(history, asked is True):
                 break
         else:
             history.stopped = "finished"
         return state
 
+    def ended(self, history: History, asked: bool) -> bool:
+        """Whether training ends after this step, and if so notes why; host 0 decides for all."""
+        group = hosts.team()
+        wished = self.interrupt.asked or (group is not None and group.stop_asked)
+        if group is not None and wished and not group.leads:
+            group.ask_to_stop()
+
+        def reason() -> str:
+            if self.done(history):
+                return "enough"
+            return "interrupted" if wished else "callback" if asked else "running"
+
+        history.stopped = reason() if group is None else group.share(reason)  # pyright: ignore[reportAttributeAccessIssue]
+        return history.stopped != "running"
+
     def enough(self, history: History) -> bool:
-        """Whether the history says that training is done; if so, notes it there."""
-        if self.until is None or not history.steps or not self.until(history):
-            return False
-        history.stopped = "enough"
-        return True
+        """Whether a run that goes on has nothing left to do; if so, notes it in the history."""
+        group = hosts.team()
+        done = self.done(history) if group is None else group.share(lambda: self.done(history))
+        history.stopped = "enough" if done else history.stopped
+        return done
+
+    def done(self, history: History) -> bool:
+        """Whether the history says that training is done."""
+        return self.until is not None and history.steps > 0 and bool(self.until(history))
 
     def batch(self, step: int, steps: int) -> tuple[Any, ...]:
         return (self.batches(step),) if self.batches and step < steps else ()
@@ -191,6 +225,8 @@ class _Loop:
             raise DivergedError(
                 f"{self.fault}; the last good parameters are {kept}; {_CURE}", fitted, history
             )
+        if hosts.team() and hosts.follows():
+            return  # host 0 has said it
         if history.stopped == "interrupted":
             way = (
                 f"make the same call with run='{self.store.folder.parent}' to go on"
@@ -230,6 +266,47 @@ def _resumed(
         state, history = store.restore(state)
         state = own(state)
     return state, history
+
+
+def _agreed(state: State, history: History, model: Any, free: Free, steps: int) -> tuple[State, History]:
+    """Return state and history of host 0 where several hosts train; `ParameterError` where they train other things."""
+    group = hosts.team()
+    if group is None:
+        return state, history
+    shapes = [f"{jnp.result_type(x)}{list(jnp.shape(x))}" for x in jax.tree.leaves((state, model))]
+    free_of = {f"free {glob}": str(bijection) for glob, bijection in free.globs.items()}
+    group.agree({"steps": steps, **free_of, "a model and optimizer of shapes": shapes, "model": _hash(model)})
+    known = group.share(lambda: history.to_json())
+    return hosts.as_led(state), history if group.leads else History.from_json(known)
+
+
+def _require_same_batch(batch: Any) -> None:
+    """Raise `ParameterError` unless all hosts have the same first batch: each takes its share of it."""
+    group = hosts.team()
+    if group is not None and batch:
+        group.agree({"batch": _hash(batch)})
+
+
+def _hash(tree: Any) -> str:
+    leaves = jax.tree.leaves(tree)
+    return data_hash(*(jax.random.key_data(x) if hosts.is_key(x) else x for x in leaves))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Let an error inside of JAX say which host was lost, where one was."""
+    try:
+        yield
+    except Exception as error:
+        group = hosts.team()
+        found = error if group is None else group.fault_of(error)
+        if found is error:
+            raise
+        raise found from error
+
+
+def _ignored(step: Step) -> None:
+    """Stand for a callback, which only host 0 has."""
 
 
 def _settled(free: Free, model: M, state: State) -> M:

@@ -1,15 +1,17 @@
-"""Splitting a batch over the local devices: each takes its share, and the means are averaged."""
+"""Splitting a batch over devices, those of all hosts: each takes its share, and the means are averaged in pairs."""
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from ..base.errors import ParameterError
+from . import hosts
 
 AXIS = "batch"
 
@@ -17,7 +19,9 @@ AXIS = "batch"
 def split_mean(
     fn: Callable[..., Any], devices: Sequence[Any] | None = None, shares: int | None = None
 ) -> Callable[..., Any]:
-    """Return `fn`, computed in equal shares of the batch on `devices` (default: all local ones) and averaged.
+    """Return `fn`, computed in equal shares of the batch on `devices` and averaged.
+
+    By default these are all devices of this process, and within `joined` those of all hosts.
 
     `fn(params, batch, *rest)` returns a scalar or a pytree, every leaf of which is a mean over the leading
     axis that all leaves of `batch` share; `params` and `rest` go to every device whole. Values and
@@ -26,10 +30,10 @@ def split_mean(
 
     The batch is cut into `shares` (default: one per device); those of one device are worked through one after the
     other, and halves are added in pairs, so that the same `shares` on 1, 2, 4, … devices give the same bits (where the
-    compiler does not contract: see "The same bits" in the documentation). Raises `ParameterError` when the batch cannot
-    be shared out equally.
+    compiler does not contract: see "The same bits" in the documentation), on one host or several.
+    Raises `ParameterError` when the batch cannot be shared out equally.
     """
-    devices = list(jax.local_devices() if devices is None else devices)
+    devices = hosts.devices() if devices is None else list(devices)
     count = len(devices)
 
     def mean(params: Any, batch: Any, *rest: Any) -> Any:
@@ -40,11 +44,16 @@ def split_mean(
         if count == 1:
             return local(params, batch, *rest)
 
-        def share(params: Any, batch: Any, *rest: Any) -> Any:
-            return jax.tree.map(lambda mean: jax.lax.pmean(mean, AXIS), local(params, batch, *rest))
+        def share(whole: Any, batch: Any) -> Any:
+            params, *rest = jax.tree.map(lambda copies: copies[0], whole)
+            return jax.tree.map(lambda x: jnp.asarray(x)[None], local(params, batch, *rest))
 
-        specs = (P(), P(AXIS), *(P() for _ in rest))
-        return _on(devices, share, specs, P())(params, batch, *rest)
+        # Every device has a copy of its own, whose derivatives are added as the copies were made: in pairs.
+        # The constraints leave the devices one exchange, in which every one gets what all have; the order is ours.
+        everywhere = partial(jax.lax.with_sharding_constraint, shardings=NamedSharding(_mesh(devices), P()))
+        whole = jax.tree.map(lambda x: everywhere(_copies(x, count)), (params, *rest))
+        found = _on(devices, share, (P(AXIS), P(AXIS)), P(AXIS))(whole, batch)
+        return jax.tree.map(lambda x: _paired(everywhere(x)), found)
 
     return mean
 
@@ -68,10 +77,37 @@ def split_rows(fn: Callable[..., Any], devices: Sequence[Any] | None = None) -> 
 
 
 def _on(devices: Sequence[Any], fn: Callable[..., Any], specs: Any, out: Any) -> Callable[..., Any]:
-    mesh = jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
     # No check of replication (`check_vma`): a loop that starts from a constant does not pass it, so no
     # simulation would. The derivatives are right without it.
-    return jax.shard_map(fn, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
+    return jax.shard_map(fn, mesh=_mesh(devices), in_specs=specs, out_specs=out, check_vma=False)
+
+
+def _mesh(devices: Sequence[Any]) -> Any:
+    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def _copies(x: Any, count: int) -> Any:
+    """Return `count` copies [count, …], made by doubling: their derivatives are added as neighbours, then as pairs."""
+    pairs = _pairs(count)
+    copies = jnp.stack([jnp.asarray(x)] * (count >> pairs))
+    for _ in range(pairs):
+        copies = jnp.stack([copies, copies], axis=1).reshape(-1, *jnp.shape(x))
+    return copies
+
+
+def _paired(x: Any) -> Any:
+    """Return the mean over the leading axis, of neighbours first; what is left of an odd count is added in order."""
+    for _ in range(_pairs(len(x))):
+        x = 0.5 * (x[::2] + x[1::2])
+    total = x[0]
+    for part in x[1:]:
+        total = total + part
+    return total if len(x) == 1 else total / len(x)
+
+
+def _pairs(count: int) -> int:
+    """Return how often a number can be halved."""
+    return (count & -count).bit_length() - 1
 
 
 def _halved(fn: Callable[..., Any], parts: int) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ class Lowering:
     """The arrays of a program's values as they are lowered, one equation after the other."""
 
     def __init__(self, inputs: Sequence[Value], refs: Sequence[Ref]):
+        self._reciprocals: dict[int, Ref] = {}
         self._refs: dict[int, Ref] = {id(v): r for v, r in zip(inputs, refs, strict=True)}
 
     def ref(self, value: Value) -> Ref:
@@ -54,6 +55,23 @@ class Lowering:
             raise UnsupportedError("empty arrays")
         return mapped(op, refs, out.dtype, out.key, static)
 
+    def reciprocal(self, value: Value) -> Ref:
+        """Return one over a value, the same for all that ask."""
+        if id(value) not in self._reciprocals:
+            number, ref = value.number, self.ref(value)
+            if number is not None and number != 0:
+                found = constant(np.full(ref.n, 1 / value.data.dtype.type(number)), ("recip", value.key))  # pyright: ignore
+            else:
+                found = mapped("recip", [ref], value.dtype, ("recip", value.key))
+            self._reciprocals[id(value)] = found
+        return self._reciprocals[id(value)]
+
+    def times(self, x: Value, y: Ref, out: Value) -> Ref:
+        """Return a value times an array, as long as `out`."""
+        zeros = np.zeros(out.size, np.int32)
+        left, right = (r if r.n == out.size else r.at(zeros) for r in (self.ref(x), y))
+        return right if x.number == 1 else mapped("mul", [left, right], out.dtype, out.key)
+
     def _moved(self, equation: Equation) -> Ref:
         """An operation that only moves entries, told by what it does to their numbers."""
         x, *rest = equation.ins
@@ -87,9 +105,44 @@ def _converted(at: Lowering, e: Equation) -> list[Ref]:
     return [at.ref(x) if same else at.mapped("convert", e, (x.dtype.name, out.dtype.name))]
 
 
+@rule("div")
+def _div(at: Lowering, e: Equation) -> list[Ref]:
+    """Multiply arrays by the reciprocal, which all quotients of one divisor share: a division takes ten times as long.
+
+    Single numbers are divided, so that steps and samples that are counted by quotients stay exact.
+    """
+    (x, y), (out,) = e.ins, e.outs
+    if out.size == 1 or not np.issubdtype(out.dtype, np.floating):
+        return [at.mapped("div", e)]
+    return [at.times(x, at.reciprocal(y), out)]
+
+
+@rule("mul")
+def _mul(at: Lowering, e: Equation) -> list[Ref]:
+    for x, y in (e.ins, e.ins[::-1]):
+        if x.number == 1 and y.size == e.outs[0].size:
+            return [at.ref(y)]
+    return [at.mapped("mul", e)]
+
+
+@rule("add", "add_any")
+def _add(at: Lowering, e: Equation) -> list[Ref]:
+    for x, y in (e.ins, e.ins[::-1]):
+        if x.number == 0 and y.size == e.outs[0].size:
+            return [at.ref(y)]
+    return [at.mapped("add", e)]
+
+
 @rule("integer_pow")
 def _integer_pow(at: Lowering, e: Equation) -> list[Ref]:
-    return [at.mapped("integer_pow", e, int(e.params["y"]))]
+    (x,), (out,) = e.ins, e.outs
+    power = int(e.params["y"])
+    if power < 0 and out.size > 1 and np.issubdtype(out.dtype, np.floating):
+        inverse = at.reciprocal(x)
+        if power == -1:
+            return [inverse]
+        return [mapped("integer_pow", [inverse], out.dtype, out.key, -power)]
+    return [at.mapped("integer_pow", e, power)]
 
 
 @rule("square")

@@ -1,6 +1,6 @@
 """What the forward pass stores for the way back: the cheapest choice between keeping a value and computing it again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .cut import Network
@@ -22,20 +22,56 @@ NEVER = 1 << 28
 def worth_storing(roots: Sequence[Ref], cotangents: set[int], known: Mapping[Any, Node]) -> list[Node]:
     """Return the nodes, of those that do not depend on cotangents, that the forward pass shall store.
 
-    `known` are the nodes of the forward pass by their key. A minimum cut: for every value a, "it is available", and r,
-    "it is computed again"; a without r costs what storing costs, r what computing costs, and r asks for a of all
-    operands. What the cotangents' side reads must be available.
+    `known` are the nodes of the forward pass by their key. What the solves of the way back need is stored first, so
+    that nothing dear is computed before them: one kernel after the solve then computes everything again and uses it at
+    once, where two kernels would compute it twice or hand it over in memory.
     """
     nodes = ordered(roots)
     back: set[int] = set()
     for node in nodes:
         if id(node) in cotangents or any(id(r.node) in back for r in node.refs):
             back.add(id(node))
-    needed = {id(r.node) for node in nodes if id(node) in back for r in node.refs if id(r.node) not in back}
-    needed |= {id(r.node) for r in roots if id(r.node) not in back}
+    early = _before_solves(nodes, back)
+    late = {id(r.node) for x in nodes if id(x) in back and id(x) not in early for r in x.refs} - back
+    late |= {id(r.node) for r in roots if id(r.node) not in back}
+    early = {id(r.node) for x in nodes if id(x) in early for r in x.refs} - back
     primal = [x for x in nodes if id(x) not in back and x.op not in ("input", "constant")]
-    if not primal:
-        return []
+    again = _reached([x for x in primal if id(x) in late])
+    first = _cut(primal, early, known, set(), lambda x: NEVER // 4 if _dear(x) and id(x) in again else 0)
+    second = _cut(primal, early | late, known, {id(x) for x in first}, _cost)
+    return [*first, *second]
+
+
+def _before_solves(nodes: Sequence[Node], back: set[int]) -> set[int]:
+    """Return the nodes of the way back that a first solve needs."""
+    solved: set[int] = set()
+    for node in nodes:
+        if any(id(r.node) in solved or (r.node.op == "solve" and id(r.node) in back) for r in node.refs):
+            solved.add(id(node))
+    firsts = [x for x in nodes if x.op == "solve" and id(x) in back and id(x) not in solved]
+    return {id(x) for x in ordered(firsts) if id(x) in back}
+
+
+def _reached(nodes: Sequence[Node]) -> set[int]:
+    return {id(x) for x in ordered(nodes)}
+
+
+def _dear(node: Node) -> bool:
+    return node.op in OTHER or (node.op in EXPENSIVE and node.op not in ("div", "recip"))
+
+
+def _cut(
+    primal: Sequence[Node],
+    needed: set[int],
+    known: Mapping[Any, Node],
+    stored: set[int],
+    cost: Callable[[Node], int],
+) -> list[Node]:
+    """Return what to store beside `stored`, so that what is `needed` costs the least.
+
+    A minimum cut: for every value a, "it is available", and r, "it is computed again"; a without r costs what storing
+    costs, r what computing costs, and r asks for a of all operands.
+    """
     number = {id(x): 2 * k for k, x in enumerate(primal)}
     source, sink = 2 * len(primal), 2 * len(primal) + 1
     edges: dict[tuple[int, int], int] = {}
@@ -44,18 +80,24 @@ def worth_storing(roots: Sequence[Ref], cotangents: set[int], known: Mapping[Any
         edges[a, b] = min(NEVER, edges.get((a, b), 0) + capacity)
 
     for x in primal:
+        if id(x) in stored:
+            continue
         a, r = number[id(x)], number[id(x)] + 1
         twin = known.get(x.key)
         storable = twin is not None and twin.n == x.n and twin.dtype == x.dtype
         join(a, r, min(NEVER, STORE * x.n) if storable else NEVER)
-        join(r, sink, min(NEVER // 2, _cost(x) * x.n))
+        if price := min(NEVER // 4, cost(x) * x.n):
+            join(r, sink, price)
         for ref in x.refs:
-            if id(ref.node) in number:
+            if id(ref.node) in number and id(ref.node) not in stored:
                 join(r, number[id(ref.node)], NEVER)
         if id(x) in needed:
             join(source, a, NEVER)
     reached = Network.of(2 * len(primal) + 2, edges).side(source, sink)
-    return [x for x in primal if number[id(x)] in reached and number[id(x)] + 1 not in reached]
+    return [
+        x for x in primal
+        if id(x) not in stored and number[id(x)] in reached and number[id(x)] + 1 not in reached
+    ]  # fmt: skip
 
 
 def _cost(node: Node) -> int:

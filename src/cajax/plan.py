@@ -16,7 +16,7 @@ from .engine.method import Method, Staggered
 from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
-from .simulate import as_inputs, simulate
+from .simulate import as_inputs, executor, simulate
 from .solve import Adjoint, Checkpointed, Schedule
 from .solve.adjoint import COPIES
 from .solve.memory import free_memory
@@ -33,6 +33,7 @@ _SHORTEST, _LONGEST = 16, 1000  # steps of a timed run
 class Plan:
     """What `steps` steps of `dt` ms, and their gradient, will take; `print` it, or give it to Rich.
 
+    `executor`: "native", a program compiled for the model, or "xla", JAX's scan, and `why_xla`.
     Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states,
     `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
     are those of `levels` nested levels, outermost first; where all that a step computes is stored, levels is 0 and
@@ -58,6 +59,8 @@ class Plan:
     forward_seconds: float | None = None
     gradient_seconds: float | None = None
     compile_seconds: float | None = None
+    executor: str = "xla"
+    why_xla: str = ""
 
     @property
     def gradient_bytes(self) -> int | None:
@@ -101,6 +104,7 @@ class Plan:
             ("recordings", _bytes(COPIES * self.record_bytes), "with their cotangents"),
             ("work", _bytes(self.work_bytes), "one step back"),
             ("memory", _bytes(self.gradient_bytes), f"{limit}free {_bytes(self.free_bytes)}{short}"),
+            ("executor", self.executor, self.why_xla or "a program compiled for this model"),
             ("forward run", _time(self.forward_seconds), "keeps the recordings only"),
             ("gradient", _time(self.gradient_seconds), f"forward and back{first}"),
         ]
@@ -123,6 +127,7 @@ def plan(
     method: Method = Staggered(),
     adjoint: Adjoint = Checkpointed(),
     calibrate: bool = True,
+    backend: str = "auto",
 ) -> Plan:
     """Say what `simulate` with these arguments, and its gradient, will take: memory and time.
 
@@ -135,12 +140,13 @@ def plan(
     batch, calibrate = count(batch, "plan: batch"), flag(calibrate, "plan: calibrate")
     require_model(model, "plan")
     inputs = as_inputs(inputs)
-    run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False)
+    run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False, backend=backend)
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1
     state_bytes, record_bytes = _size(shapes.state), batch * _size(shapes.records)
     schedule = adjoint.plan(n, batch * state_bytes, record_bytes)
     stored = schedule.stored(n)
+    chosen = executor(model, inputs, dt, record, method, n, schedule, backend)
     found = Plan(
         cvs=model.structure.size,
         dtype=str(shapes.state.v.dtype),
@@ -156,6 +162,8 @@ def plan(
         record_bytes=record_bytes,
         budget=adjoint.budget(),
         free_bytes=free_memory(),
+        executor=chosen.executor,
+        why_xla=chosen.why,
     )
     return _timed(found, schedule, model, inputs, run) if calibrate else found
 

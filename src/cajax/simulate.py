@@ -23,8 +23,8 @@ from .inputs.base import Electrode, Input, Trigger
 from .model.model import Model, require_model
 from .model.structure import Structure
 from .program.executor import chosen_backend
-from .program.run import runner
-from .record.observers import Observers, Recordings
+from .program.run import Chosen, runner
+from .record.observers import Loop, Observers, Recordings
 from .record.parse import parse
 from .record.quantities import Voltage
 from .solve import Adjoint, Checkpointed, Schedule
@@ -94,18 +94,44 @@ def _run(
     schedule: Schedule,
     backend: str,
 ) -> Solution:
-    metered = any(x.metered for _, x in record)
-    step, physics, first = _start(model, inputs, state, dt, method, metered)
-    # Without the barrier XLA folds the constant start into the loop and rounds otherwise than in a continued run.
-    first = jax.lax.optimization_barrier(first)
-    observers = Observers(model.structure, physics, method, record)
-    last, records = observers.along(
-        lambda now: step(schedule.passed(now, now.n - first.n)), first, n, runner(schedule, backend)
+    first, last, records, observers = _stepped(
+        model, inputs, state, dt, record, method, n, schedule, runner(schedule, backend)
     )
     ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
     thinned = tuple((name, x.every) for name, x in record if x.every > 1)
     # A voltage that is not finite never comes back: its cell's system is not finite from then on.
     return Solution(ts, observers.finished(records, ts), last, jnp.isfinite(last.v).all(), thinned)
+
+
+def _stepped(
+    model: Model, inputs: tuple[Input, ...], state: State | None, dt: Float[Array, ""], record: Recordings,
+    method: Method, n: int, schedule: Schedule, loop: Loop,
+) -> tuple[State, State, dict[str, Any], Observers]:  # fmt: skip
+    """Return the first and the last state of a run, its samples, and who took them."""
+    metered = any(x.metered for _, x in record)
+    step, physics, first = _start(model, inputs, state, dt, method, metered)
+    # Without the barrier XLA folds the constant start into the loop and rounds otherwise than in a continued run.
+    first = jax.lax.optimization_barrier(first)
+    observers = Observers(model.structure, physics, method, record)
+    last, records = observers.along(lambda now: step(schedule.passed(now, now.n - first.n)), first, n, loop)
+    return first, last, records, observers
+
+
+def executor(
+    model: Model, inputs: tuple[Input, ...], dt: float, record: Mapping[str, Any] | None, method: Method, n: int,
+    schedule: Schedule, backend: str,
+) -> Chosen:  # fmt: skip
+    """Return who would run the loop of such a run, and why not the native machine."""
+    chosen = Chosen()
+    loop = runner(schedule, chosen_backend(backend), chosen)
+    recordings = _recordings(model.structure, record)
+
+    def run(model: Model, inputs: tuple[Input, ...]) -> State:
+        step = jnp.asarray(dt, dtype=float)
+        return _stepped(model, inputs, None, step, recordings, method, n, schedule, loop)[1]
+
+    jax.eval_shape(run, model, inputs)
+    return chosen
 
 
 def _start(

@@ -43,9 +43,10 @@ class Built:
 @final
 @dataclass(eq=False)
 class Inputs:
-    """Input nodes of a program with their slots, and whether they are wide."""
+    """Input nodes of a program by identity: their slots, and whether they are wide. `nodes` keeps all of them alive."""
 
     known: dict[int, tuple[Slot, bool]] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
 
     def add(self, value: Any, kind: str, index: int, wide: bool) -> Ref:
         """Return a new input."""
@@ -53,6 +54,7 @@ class Inputs:
         if value.size == 0:
             raise UnsupportedError("empty arrays")
         self.known[id(node)] = Slot(kind, (index,), node.n, node.kind, wide), wide
+        self.nodes.append(node)
         return Ref(node)
 
 

@@ -180,7 +180,8 @@ class _Function:
         """Load entries at the places of a table; zero where it says −1."""
         gaps = bool((table < 0).any())
         places = self._pointer(self.numbers.index(np.maximum(table, 0)))
-        if self.kernel.wide:
+        single = self.kernel.wide or not self.vector
+        if single:
             at = self._index(places)
             value = self._from(self.body, slot, pointer, self._scaled(slot, at.text), slot.wide)
         else:
@@ -188,7 +189,7 @@ class _Function:
         if not gaps:
             return value
         mask = self.numbers.index((table >= 0).astype(np.int32))
-        if self.kernel.wide:
+        if single:
             there = self.body.compare("ne", self._index(self._pointer(mask)), self.body.number("i64", 0))
         else:
             there = self.body.compare("ne", self._neighbours(self._pointer(mask)), self.body.number("i32", 0))

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -67,7 +67,7 @@ def threads() -> int:
     return max(1, cores // jax.local_device_count("cpu"))
 
 
-@cache
+@lru_cache(maxsize=512)
 def program(
     loop: Loop, lanes: int | None, flags: tuple[bool, ...], mode: int,
     nonzero: tuple[bool, ...] = (), per_lane: bool = False,
@@ -82,7 +82,7 @@ def program(
     return None if isinstance(found, str) else _registered(found.built(mode, per_lane))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _building(
     loop: Loop, lanes: int | None, flags: tuple[bool, ...], nonzero: tuple[bool, ...] | None
 ) -> Building | str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import indexing
 from .elementwise import MAPS
-from .flat import Equation, Flat, Value
+from .flat import Equation, Flat, Value, inlined
 from .nodes import Node, Ref, UnsupportedError, constant, joined, mapped
 
 Rule = Callable[["Lowering", Equation], Sequence[Ref]]
@@ -63,6 +63,7 @@ class Lowering:
 
 def lowered(program: Flat, refs: Sequence[Ref]) -> list[Ref]:
     """Return the outputs of a program whose inputs are `refs`; raises `UnsupportedError`."""
+    program = inlined(program)
     found = Lowering(program.inputs, refs)
     for equation in program.equations:
         found.add(equation)

@@ -107,6 +107,10 @@ def _adjoint_batched(
     whole = dims[0] is None and _same_lanes(loop, lanes, total, flags, wide, value_dims, residual, nonzero)
     if not whole:
         residual = bound_loop(loop, merged, total if any(wide) else None, wide, nonzero, True)[-1]
+    if not any(wide):
+        # Every tile of lanes reads its own.
+        tiles = kept_bytes(loop, total, tuple(wide), nonzero) // max(1, residual.size)
+        residual = jnp.tile(residual, max(1, tiles))
     found = adjoint_p.bind(
         residual, *merged, *ready, loop=loop, lanes=total, flags=tuple(wide), nonzero=nonzero, per_lane=True
     )

@@ -46,12 +46,15 @@ class Inputs:
     """Input nodes of a program with their slots, and whether they are wide."""
 
     known: dict[int, tuple[Slot, bool]] = field(default_factory=dict)
+    _nodes: list[Node] = field(default_factory=list)
+    """All of them, lest another node take the identity of one that nothing reads."""
 
     def add(self, value: Any, kind: str, index: int, wide: bool) -> Ref:
         """Return a new input."""
         node = Node("input", (), value.size, value.dtype, value.key)
         if value.size == 0:
             raise UnsupportedError("empty arrays")
+        self._nodes.append(node)
         self.known[id(node)] = Slot(kind, (index,), node.n, node.kind, wide), wide
         return Ref(node)
 

@@ -78,7 +78,7 @@ class _Function:
         body = "\n".join(f"  {line}" for line in self.body.lines)
         entry = "\n".join(f"  {line}" for line in self.entry.lines)
         return (
-            f"define void @{name}(ptr noalias %table, i64 %begin, i64 %end) nounwind {{\nentry:\n{entry}\n"
+            f"define void @{name}(ptr noalias %table, i64 %begin, i64 %end) nounwind \"no-builtins\" {{\nentry:\n{entry}\n"
             f"  br label %body\nbody:\n  %i = phi i64 [ %begin, %entry ], [ %next, %body ]\n{body}\n"
             f"  %next = add i64 %i, {self.step}\n  %more = icmp slt i64 %next, %end\n"
             f"  br i1 %more, label %body, label %done\ndone:\n  ret void\n}}\n"

@@ -124,7 +124,7 @@ class _Function:
         source = ref.node
         if ref.is_whole and id(source) in inline and source.n == node.n and id(source) in self._values:
             return self._values[id(source)]
-        if source.op == "constant" and source.n == 1 and (ref.table is None or ref.table[0] >= 0):
+        if source.op == "constant" and source.n == 1 and ref.scalar is not None:
             return self.body.number(source.kind, source.static[0].item())
         key = (id(source), None if ref.table is None else ref.table.tobytes())
         if key not in self._loaded:

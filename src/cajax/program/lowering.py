@@ -47,11 +47,16 @@ class Lowering:
     def mapped(self, op: str, equation: Equation, static: Any = None) -> Ref:
         """Return an elementwise operation of the equation's operands."""
         (out,) = equation.outs
-        refs = [self.ref(x) for x in equation.ins]
-        refs = [r if r.n == out.size else r.at(np.zeros(out.size, np.int32)) for r in refs]
+        refs = [self._spread(x, out.shape) for x in equation.ins]
         if out.size == 0:
             raise UnsupportedError("empty arrays")
         return mapped(op, refs, out.dtype, out.key, static)
+
+    def _spread(self, x: Value, shape: tuple[int, ...]) -> Ref:
+        """Return an operand in the shape of the result: axes of length 1, or none at all, are repeated."""
+        if x.shape == shape:
+            return self.ref(x)
+        return self.ref(x).at(np.broadcast_to(indexing.numbers(x.shape), shape))
 
     def _moved(self, equation: Equation) -> Ref:
         """An operation that only moves entries, told by what it does to their numbers."""

@@ -34,7 +34,9 @@ def _jvp(
     asked = tuple(not z for z in zero[: loop.n_theta])
     smaller, moving, sources = unfolded(loop, asked)
     n = loop.n_theta
-    thetas, dthetas, theta_flags = _moved(moving, primals[:n], tangents[:n], flags[:n], lanes, sources)
+    thetas, dthetas, theta_flags = primals[:n], tangents[:n], list(flags[:n])
+    if smaller is not loop:
+        thetas, dthetas, theta_flags = _moved(moving, thetas, dthetas, flags[:n], lanes, sources)
     asked = tuple(asked[i] for i in sources)
     states = primals[n:]
     dstates = [ad.instantiate_zeros(tangents[n + i]) for i in loop.moving]
@@ -65,8 +67,6 @@ def _moved(
     sources: list[int],
 ) -> tuple[list[Any], list[Any], list[bool]]:  # fmt: skip
     """Return the thetas of the unfolded loop, their tangents and flags."""
-    if sources == list(range(len(thetas))):
-        return thetas, tangents, list(flags)
     fn = moving
     if lanes is not None:
         axes = [0 if f else None for f in flags]

@@ -38,6 +38,31 @@ def _by_type(floats: str, signed: str, unsigned: str | None = None) -> Emit:
     return emit
 
 
+def _divided(remainder: bool) -> Emit:
+    """Whole numbers divide as in JAX: by zero gives −1 and leaves x, the smallest by −1 is itself and leaves 0."""
+
+    def emit(b: Block, node: Node, xs: Sequence[Reg]) -> Reg:
+        if is_float(node):
+            return maths.rem(b, *xs) if remainder else b.binary("fdiv", *xs)
+        x, y = xs
+        sign = "s" if node.dtype.kind == "i" else "u"
+        name = sign + ("rem" if remainder else "div")
+        by = node.refs[1].node
+        if by.op == "constant" and not np.isin(by.static.astype(np.int64), (0, -1)).any():
+            return b.binary(name, x, y)
+        zero, one, minus = (b.number(y.kind, i) for i in (0, 1, -1))
+        none = b.compare("eq", y, zero)
+        spoilt = none
+        if sign == "s":
+            least = b.number(x.kind, np.iinfo(node.dtype).min)
+            over = b.binary("and", b.compare("eq", y, minus), b.compare("eq", x, least))
+            spoilt = b.binary("or", none, over)
+        found = b.binary(name, x, b.select(spoilt, one, y))
+        return b.select(none, x if remainder else minus, found)
+
+    return emit
+
+
 def _compared(floats: str, signed: str, unsigned: str) -> Emit:
     def emit(b: Block, node: Node, xs: Sequence[Reg]) -> Reg:
         kind = _operand(node).kind
@@ -186,7 +211,7 @@ MAPS: dict[str, Emit] = {
     "add_any": _by_type("fadd", "add"),
     "sub": _by_type("fsub", "sub"),
     "mul": _by_type("fmul", "mul"),
-    "div": _by_type("fdiv", "sdiv", "udiv"),
+    "div": _divided(False),
     "recip": _recip,
     "neg": _negative,
     "max": _extreme(True),
@@ -215,7 +240,7 @@ MAPS: dict[str, Emit] = {
     "is_finite": _finite,
     "round_even": _math("round_half_even"),
     "round_away": _math("round_half_away"),
-    "rem": _math("rem"),
+    "rem": _divided(True),
 } | {
     name: _math(name)
     for name in (

@@ -78,7 +78,8 @@ class _Function:
         body = "\n".join(f"  {line}" for line in self.body.lines)
         entry = "\n".join(f"  {line}" for line in self.entry.lines)
         return (
-            f"define void @{name}(ptr noalias %table, i64 %begin, i64 %end) nounwind {{\nentry:\n{entry}\n"
+            f'define void @{name}(ptr noalias %table, i64 %begin, i64 %end) nounwind "no-builtins" {{\n'
+            f"entry:\n{entry}\n"
             f"  br label %body\nbody:\n  %i = phi i64 [ %begin, %entry ], [ %next, %body ]\n{body}\n"
             f"  %next = add i64 %i, {self.step}\n  %more = icmp slt i64 %next, %end\n"
             f"  br i1 %more, label %body, label %done\ndone:\n  ret void\n}}\n"
@@ -124,7 +125,7 @@ class _Function:
         source = ref.node
         if ref.is_whole and id(source) in inline and source.n == node.n and id(source) in self._values:
             return self._values[id(source)]
-        if source.op == "constant" and source.n == 1 and (ref.table is None or ref.table[0] >= 0):
+        if source.op == "constant" and source.n == 1 and ref.scalar is not None:
             return self.body.number(source.kind, source.static[0].item())
         key = (id(source), None if ref.table is None else ref.table.tobytes())
         if key not in self._loaded:

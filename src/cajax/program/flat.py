@@ -19,6 +19,8 @@ INLINED = {
     "remat", "remat2", "checkpoint", "custom_lin",
 }  # fmt: skip
 ALIKE = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "convert_element_type_same"}
+RULED = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "stop_gradient"}
+"""What has a derivative of its own: one equation of a program that may still be differentiated, inlined after that."""
 
 
 @final
@@ -116,6 +118,23 @@ def flatten(
     return pruned(Flat(inputs, outputs, tuple(found.equations), numbering))
 
 
+def inlined(program: Flat) -> Flat:
+    """Return the program without equations that have derivatives of their own: its values alone count from here on."""
+    if not any(e.name in RULED for e in program.equations):
+        return program
+    found = _Flattening(program.numbering, whole=True)
+    values = {id(v): v for v in program.inputs}
+
+    def read(v: Value) -> Value:
+        return found.constant(v.data) if v.data is not None else values[id(v)]
+
+    for e in program.equations:
+        outs = found.value_of(e.primitive, tuple(map(read, e.ins)), e.params, e.outs)
+        values.update((id(v), x) for v, x in zip(e.outs, outs, strict=True))
+    outputs = tuple(map(read, program.outputs))
+    return pruned(Flat(program.inputs, outputs, tuple(found.equations), program.numbering))
+
+
 def pruned(program: Flat) -> Flat:
     """Return the program without the equations that nothing needs."""
     return Flat(
@@ -134,8 +153,9 @@ def _needed(equations: Iterable[Equation], outputs: Iterable[Value]) -> tuple[Eq
 
 @final
 class _Flattening:
-    def __init__(self, numbering: Numbering):
+    def __init__(self, numbering: Numbering, whole: bool = False):
         self.numbering = numbering
+        self.whole = whole
         self.equations: list[Equation] = []
         self._known: dict[int, tuple[Value, ...]] = {}
         self._constants: dict[int, Value] = {}
@@ -158,18 +178,25 @@ class _Flattening:
         values.update(zip(jaxpr.invars, args, strict=True))
         for equation in jaxpr.eqns:
             ins = tuple(read(x) for x in equation.invars)
-            values.update(zip(equation.outvars, self._equation(equation, ins), strict=True))
+            avals = [v.aval for v in equation.outvars]
+            found = self.value_of(equation.primitive, ins, equation.params, avals)
+            values.update(zip(equation.outvars, found, strict=True))
         return [read(x) for x in jaxpr.outvars]
 
-    def _equation(self, equation: Any, ins: tuple[Value, ...]) -> Sequence[Value]:
-        name, params = equation.primitive.name, equation.params
+    def value_of(
+        self, primitive: Any, ins: tuple[Value, ...], params: Mapping[str, Any], outs: Sequence[Any]
+    ) -> Sequence[Value]:
+        """Return what an equation puts out, of the shapes and types of `outs`."""
+        name = primitive.name
+        if name in RULED and not self.whole:
+            return self.add(primitive, ins, params, outs)
         if name in INLINED and (inner := _inner(params)) is not None:
             return self.run(inner.jaxpr, [self.constant(x) for x in inner.consts], ins)
         if name in ALIKE:
             return ins
         if name == "cond":
             return self._both(params["branches"], ins)
-        return self.add(equation.primitive, ins, params, [v.aval for v in equation.outvars])
+        return self.add(primitive, ins, params, outs)
 
     def _both(self, branches: Sequence[Any], ins: tuple[Value, ...]) -> Sequence[Value]:
         """Compute every branch and choose: branches have no effects and no cost that would matter."""

@@ -107,7 +107,7 @@ def _gather_terms(
     d, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     if d.operand_batching_dims:
         raise UnsupportedError("a gather of that form")
-    coordinates = np.indices(out).reshape(len(out), -1).T
+    coordinates = np.indices(out).reshape(len(out), int(np.prod(out))).T
     kept = [i for i in range(len(shape)) if i not in d.collapsed_slice_dims]
     batch = [i for i in range(len(out)) if i not in d.offset_dims]
     row = np.zeros(len(coordinates), np.int64)
@@ -148,12 +148,12 @@ def _by_rows(equation: Equation, index: np.ndarray, updates: tuple[int, ...]) ->
     if d.operand_batching_dims or d.scatter_indices_batching_dims:
         return None
     rank = len(d.update_window_dims) + len(d.inserted_window_dims)
-    coordinates = np.indices(updates).reshape(len(updates), -1).T
+    coordinates = np.indices(updates).reshape(len(updates), int(np.prod(updates))).T
     window = np.zeros((len(coordinates), rank), np.int64)
     kept = [i for i in range(rank) if i not in d.inserted_window_dims]
     window[:, kept] = coordinates[:, list(d.update_window_dims)]
     batch = [i for i in range(len(updates)) if i not in d.update_window_dims]
-    rows = index.reshape(-1, index.shape[-1])
+    rows = index.reshape(int(np.prod(index.shape[:-1])), index.shape[-1])
     row = np.zeros(len(coordinates), np.int64)
     for i in batch:
         row = row * updates[i] + coordinates[:, i]

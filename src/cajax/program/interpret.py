@@ -25,7 +25,7 @@ def interpreted(program: Flat, operands: Sequence[Any]) -> list[Any]:
 
 def bound(equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
     """Return what an equation puts out for these operands."""
-    found = equation.primitive.bind(*operands, **equation.params)
+    found = equation.primitive.bind(*operands, **equation.primitive.get_bind_params(equation.params))
     return found if equation.primitive.multiple_results else [found]
 
 

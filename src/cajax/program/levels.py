@@ -183,7 +183,8 @@ class _Planning:
             self.kernel(node).stores.append((slot, node))
         for node in self.nodes:
             for ref in node.refs:
-                written = node.is_map and ref.node.op == "constant" and ref.node.n == 1
+                known = ref.node.op == "constant" and ref.node.n == 1 and ref.scalar is not None
+                written = node.is_map and known
                 if not written and not (node.is_map and self._joins(node, ref)):
                     self.keep(ref.node)
         self._keep_what_is_worth_it()

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.extend import core
 
 from ..solve.loop import loop as stepwise
+from .constants import MOST
 from .flat import Equation, Flat, Numbering, Value, flatten, pruned
 from .indexing import MOVES
 from .interpret import bound, function, interpreted
@@ -141,14 +144,18 @@ class Loop:
         return both
 
     def _dual_wide(self, dual: "Dual", flags: Sequence[bool]) -> tuple[bool, ...]:
-        """Tangents differ between lanes where anything does; the rest as without them."""
+        """Tangents differ between lanes where their values do, or else where any tangent does; values as without."""
         base, n, c = dual.loop, dual.loop.n_theta, dual.loop.n_state
         tangents = self.n_theta - n
         own = base.wide([*flags[:n], *flags[n + tangents : n + tangents + c]])
-        rest = any(flags)
-        theta_tangents = flags[n : n + tangents]
-        outs = [*own[n + c :], *[rest] * len(base.told)]
-        return (*own[:n], *theta_tangents, *own[n : n + c], *[rest] * len(base.moving), *outs)
+        theta_tangents, state_tangents = flags[n : n + tangents], flags[n + tangents + c :]
+        chosen = [i for i, nz in enumerate(dual.nonzero) if nz]
+        given = [*zip(theta_tangents, chosen, strict=True)]
+        given += [*zip(state_tangents, (n + i for i in base.moving), strict=True)]
+        apart = any(t and not own[i] for t, i in given)
+        moving = [apart or own[n + i] for i in base.moving]
+        outs = [*own[n + c :], *(apart or own[n + c + i] for i in base.told)]
+        return (*own[:n], *theta_tangents, *own[n : n + c], *moving, *outs)
 
     def reversed(self, nonzero: tuple[bool, ...]) -> "Reverse":
         """Return the program of one step back, for the thetas that are `nonzero`."""
@@ -229,11 +236,20 @@ def made(
 
 
 def _lifted(closed: Any) -> tuple[Flat, list[Any]]:
-    """Return a program whose first inputs are the constants of the jaxpr, and these."""
+    """Return a program whose first inputs are the constants of the jaxpr, and these; indices stay known numbers."""
     jaxpr = closed.jaxpr
-    lifted = jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars])
-    program = flatten(core.ClosedJaxpr(lifted, []), Numbering())
-    return program, list(closed.consts)
+    pairs = [*zip(jaxpr.constvars, closed.consts, strict=True)]
+    known = [(v, x) for v, x in pairs if _is_index(x)]
+    inputs = [(v, x) for v, x in pairs if not _is_index(x)]
+    lifted = jaxpr.replace(constvars=[v for v, _ in known], invars=[*(v for v, _ in inputs), *jaxpr.invars])
+    program = flatten(core.ClosedJaxpr(lifted, [np.asarray(x) for _, x in known]), Numbering())
+    return program, [x for _, x in inputs]
+
+
+def _is_index(x: Any) -> bool:
+    """Whether a constant consists of whole numbers or bits that are known."""
+    known = isinstance(x, np.ndarray | np.generic | jax.Array) and not isinstance(x, Tracer)
+    return known and x.size <= MOST and np.dtype(x.dtype).kind in "iub"
 
 
 def _hoisted(flat: Flat, n_theta: int, operands: Sequence[Any]) -> tuple[list[Any], Flat, list[int]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import indexing
 from .elementwise import MAPS
-from .flat import Equation, Flat, Value
+from .flat import Equation, Flat, Value, inlined
 from .nodes import Node, Ref, UnsupportedError, constant, joined, mapped
 
 Rule = Callable[["Lowering", Equation], Sequence[Ref]]
@@ -49,8 +49,7 @@ class Lowering:
     def mapped(self, op: str, equation: Equation, static: Any = None) -> Ref:
         """Return an elementwise operation of the equation's operands."""
         (out,) = equation.outs
-        refs = [self.ref(x) for x in equation.ins]
-        refs = [r if r.n == out.size else r.at(np.zeros(out.size, np.int32)) for r in refs]
+        refs = [self._spread(x, out.shape) for x in equation.ins]
         if out.size == 0:
             raise UnsupportedError("empty arrays")
         return mapped(op, refs, out.dtype, out.key, static)
@@ -66,11 +65,20 @@ class Lowering:
             self._reciprocals[id(value)] = found
         return self._reciprocals[id(value)]
 
-    def times(self, x: Value, y: Ref, out: Value) -> Ref:
-        """Return a value times an array, as long as `out`."""
-        zeros = np.zeros(out.size, np.int32)
-        left, right = (r if r.n == out.size else r.at(zeros) for r in (self.ref(x), y))
-        return right if x.number == 1 else mapped("mul", [left, right], out.dtype, out.key)
+    def times(self, x: Value, inverse: Value, out: Value) -> Ref:
+        """Return a value times the reciprocal of another."""
+        over = self.reciprocal(inverse)
+        if inverse.shape != out.shape:
+            over = over.at(np.broadcast_to(indexing.numbers(inverse.shape), out.shape))
+        return (
+            over if x.number == 1 else mapped("mul", [self._spread(x, out.shape), over], out.dtype, out.key)
+        )
+
+    def _spread(self, x: Value, shape: tuple[int, ...]) -> Ref:
+        """Return an operand in the shape of the result: axes of length 1, or none at all, are repeated."""
+        if x.shape == shape:
+            return self.ref(x)
+        return self.ref(x).at(np.broadcast_to(indexing.numbers(x.shape), shape))
 
     def _moved(self, equation: Equation) -> Ref:
         """An operation that only moves entries, told by what it does to their numbers."""
@@ -82,6 +90,7 @@ class Lowering:
 
 def lowered(program: Flat, refs: Sequence[Ref]) -> list[Ref]:
     """Return the outputs of a program whose inputs are `refs`; raises `UnsupportedError`."""
+    program = inlined(program)
     found = Lowering(program.inputs, refs)
     for equation in program.equations:
         found.add(equation)
@@ -114,7 +123,7 @@ def _div(at: Lowering, e: Equation) -> list[Ref]:
     (x, y), (out,) = e.ins, e.outs
     if out.size == 1 or not np.issubdtype(out.dtype, np.floating):
         return [at.mapped("div", e)]
-    return [at.times(x, at.reciprocal(y), out)]
+    return [at.times(x, y, out)]
 
 
 @rule("mul")

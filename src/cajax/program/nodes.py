@@ -76,7 +76,7 @@ class Ref:
                 table = None
             elif len(table) and table[0] >= 0 and (table == table[0]).all():
                 self.scalar = int(table[0])
-        elif node.n == 1:
+        if table is None and node.n == 1:
             self.scalar = 0
         self.table = table
         self.n = node.n if table is None else len(table)

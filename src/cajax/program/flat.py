@@ -12,15 +12,18 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from . import keys as random_keys
 from .constants import folded
 
 INLINED = {
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
     "remat", "remat2", "checkpoint", "custom_lin",
 }  # fmt: skip
-ALIKE = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "convert_element_type_same"}
+ALIKE = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "convert_element_type_same", *random_keys.SAME}
 RULED = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "stop_gradient"}
 """What has a derivative of its own: one equation of a program that may still be differentiated, inlined after that."""
+ENTERED = INLINED | RULED | ALIKE | {"cond"}
+"""What is looked into, or passed, whatever its operands are."""
 
 
 @final
@@ -109,7 +112,7 @@ def flatten(
     numbering = numbering or Numbering()
     given = [*keys, *[None] * (len(closed.jaxpr.invars) - len(keys))]
     inputs = tuple(
-        Value(v.aval.shape, v.aval.dtype, numbering.new() if key is None else key)
+        Value(*random_keys.words_of(v.aval), numbering.new() if key is None else key)
         for v, key in zip(closed.jaxpr.invars, given, strict=True)
     )
     found = _Flattening(numbering)
@@ -161,7 +164,7 @@ class _Flattening:
         self._constants: dict[int, Value] = {}
 
     def constant(self, x: Any) -> Value:
-        data = np.asarray(x)
+        data = np.asarray(random_keys.data(x))
         key = self.numbering.of(("constant", data.dtype.name, data.shape, data.tobytes()))
         return self._constants.setdefault(key, Value(data.shape, data.dtype, key, data))
 
@@ -178,10 +181,17 @@ class _Flattening:
         values.update(zip(jaxpr.invars, args, strict=True))
         for equation in jaxpr.eqns:
             ins = tuple(read(x) for x in equation.invars)
-            avals = [v.aval for v in equation.outvars]
-            found = self.value_of(equation.primitive, ins, equation.params, avals)
-            values.update(zip(equation.outvars, found, strict=True))
+            values.update(zip(equation.outvars, self._equation(equation, ins), strict=True))
         return [read(x) for x in jaxpr.outvars]
+
+    def _equation(self, equation: Any, ins: tuple[Value, ...]) -> Sequence[Value]:
+        name, params = equation.primitive.name, equation.params
+        if name in RULED and any(random_keys.is_key(v.aval) for v in equation.invars):
+            inner = _inner(params)
+            return self.run(inner.jaxpr, [self.constant(x) for x in inner.consts], ins)
+        if name not in ENTERED and (written := random_keys.written_out(equation)) is not None:
+            return self.applied(written, *ins)
+        return self.value_of(equation.primitive, ins, params, [v.aval for v in equation.outvars])
 
     def value_of(
         self, primitive: Any, ins: tuple[Value, ...], params: Mapping[str, Any], outs: Sequence[Any]
@@ -210,10 +220,14 @@ class _Flattening:
         ]
 
     def apply(self, function: Callable[..., Any], *ins: Value) -> Value:
-        """Return a function of values."""
+        """Return a function of values that has one result."""
+        return self.applied(function, *ins)[0]
+
+    def applied(self, function: Callable[..., Any], *ins: Value) -> list[Value]:
+        """Return the results of a function of values."""
         avals = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in ins]
         closed = jax.make_jaxpr(function)(*avals)
-        return self.run(closed.jaxpr, [self.constant(x) for x in closed.consts], ins)[0]
+        return self.run(closed.jaxpr, [self.constant(x) for x in closed.consts], ins)
 
     def add(
         self, primitive: Any, ins: tuple[Value, ...], params: Mapping[str, Any], avals: Sequence[Any]

@@ -15,6 +15,7 @@ from jax.core import Tracer
 from jax.extend import core
 
 from ..solve.loop import loop as stepwise
+from . import keys
 from .constants import MOST
 from .flat import Equation, Flat, Numbering, Value, flatten, pruned
 from .indexing import MOVES
@@ -216,9 +217,15 @@ def made(
     step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int, levels: int, lengths: tuple[int, ...]
 ) -> tuple[Loop, list[Any], Callable[[Sequence[Any]], tuple[Any, Any]]]:
     """Return the loop of a step (carry → carry, out), its operands, and what makes its results carry and outs."""
-    leaves, tree = jax.tree.flatten(carry)
+    typed, tree = jax.tree.flatten(carry)
+    leaves = [keys.data(x) for x in typed]
     shapes = [jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves]
-    closed, out = jax.make_jaxpr(lambda *xs: step(jax.tree.unflatten(tree, xs)), return_shape=True)(*shapes)
+
+    def of_words(*xs: Any) -> tuple[Any, Any]:
+        values = [keys.like(x, before) for x, before in zip(xs, typed, strict=True)]
+        return jax.tree.map(keys.data, step(jax.tree.unflatten(tree, values)))
+
+    closed, out = jax.make_jaxpr(of_words, return_shape=True)(*shapes)
     out_tree = jax.tree.structure(out[1])
     flat, thetas = _lifted(closed)
     n_theta = len(thetas)
@@ -227,9 +234,9 @@ def made(
     operands = [*thetas, *(leaves[i] for i in changing)]
 
     def results(found: Sequence[Any]) -> tuple[Any, Any]:
-        last = list(leaves)
+        last = list(typed)
         for i, x in zip(changing, found, strict=False):
-            last[i] = x
+            last[i] = keys.like(x, typed[i])
         return jax.tree.unflatten(tree, last), jax.tree.unflatten(out_tree, found[len(changing) :])
 
     return loop, operands, results
@@ -243,13 +250,13 @@ def _lifted(closed: Any) -> tuple[Flat, list[Any]]:
     inputs = [(v, x) for v, x in pairs if not _is_index(x)]
     lifted = jaxpr.replace(constvars=[v for v, _ in known], invars=[*(v for v, _ in inputs), *jaxpr.invars])
     program = flatten(core.ClosedJaxpr(lifted, [np.asarray(x) for _, x in known]), Numbering())
-    return program, [x for _, x in inputs]
+    return program, [keys.data(x) for _, x in inputs]
 
 
 def _is_index(x: Any) -> bool:
     """Whether a constant consists of whole numbers or bits that are known."""
     known = isinstance(x, np.ndarray | np.generic | jax.Array) and not isinstance(x, Tracer)
-    return known and x.size <= MOST and np.dtype(x.dtype).kind in "iub"
+    return known and not keys.is_key(x) and x.size <= MOST and np.dtype(x.dtype).kind in "iub"
 
 
 def _hoisted(flat: Flat, n_theta: int, operands: Sequence[Any]) -> tuple[list[Any], Flat, list[int]]:

@@ -167,6 +167,13 @@ def _select(at: Lowering, e: Equation) -> list[Ref]:
     return [at.mapped("select_n", e)]
 
 
+@rule("bitcast_convert_type")
+def _bits(at: Lowering, e: Equation) -> list[Ref]:
+    if e.ins[0].shape != e.outs[0].shape:
+        raise UnsupportedError("bits taken as numbers of another size")
+    return [at.mapped("bitcast_convert_type", e)]
+
+
 @rule("clamp")
 def _clamp(at: Lowering, e: Equation) -> list[Ref]:
     return [at.mapped("clamp", e)]

@@ -77,7 +77,7 @@ class Side:
     def _operation(self, node: Node) -> list[int]:
         out = self._number(node)
         ins = [self._number(r.node) for r in node.refs]
-        code = CODES[node.op]
+        code, whole = CODES[node.op], int(node.kind in ("i32", "i64"))
         if node.op == "solve":
             forest = node.static
             tables = [
@@ -87,7 +87,6 @@ class Side:
             return [code, 0, node.n, 4, *ins, out, *_lists(tables)]
         if node.op == "sums":
             op, offset, index = node.static
-            whole = int(node.kind == "i32")
             at = [self.numbers.index(offset), self.numbers.index(index), *ins, out, REDUCTIONS[op]]
             return [code, whole, node.n, len(at), *at]
         if node.op == "products":
@@ -99,10 +98,13 @@ class Side:
         if node.op == "rows":
             tables = [np.arange(r.n) if r.table is None else r.table for r in node.refs]
             return [code, 0, node.n, 1 + len(ins), out, *ins, *_lists(tables)]
+        if node.op == "due":
+            slots, cells, pre = node.static
+            return [code, slots, node.n // 2, 8, *ins, out, self.numbers.index(pre), cells]
         if node.op == "gather":
             return [code, 0, node.n, 3, *ins, out]
         if node.op == "scatter":
-            return [code, 0, node.refs[2].n, 4, *ins, out]
+            return [code, whole, node.refs[2].n, 4, *ins, out]
         raise UnsupportedError(f"the operation '{node.op}'")
 
     def _slot(self, slot: Slot, offsets: Mapping[int, int]) -> list[int]:

@@ -7,14 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, mlir
 from numpy.typing import NDArray
 
 from ..base.errors import ParameterError
 from ..base.types import Array, Float
 from . import native, sweep
 from .backend import chosen_backend, run_on
+from .lead import define_batches, lead_of, over_lead, summed_over_shared
 from .tree import Forest, as_forest, cv_slices, n_edges, n_entries
+
+VECTORS = 1, 1, 1
+"""The axes of the operands of a solve but those of a batch."""
 
 _swept = jax.jit(sweep.solve, static_argnums=0)  # traced once per forest, however often it is called
 
@@ -123,26 +127,9 @@ def _checked(forest: Forest, a: Array, g: Array, b: Array) -> tuple[Array, Array
     return operands[0], operands[1], operands[2]
 
 
-def _lead(*operands: Any) -> tuple[int, ...]:
-    """Return the leading axes of the result."""
-    return np.broadcast_shapes(*(x.shape[:-1] for x in operands))
-
-
-def _over_lead(fn: Any, *operands: Array) -> Array:
-    """Return `fn` of vectors, for every entry of the leading axes of the operands."""
-    if operands[0].ndim == 1:
-        return fn(*operands)
-    (size,) = np.broadcast_shapes(*(x.shape[:1] for x in operands))
-    axes = [None if x.shape[0] < size else 0 for x in operands]
-    inner = [x[0] if axis is None else x for x, axis in zip(operands, axes, strict=True)]
-    if size == 1:
-        return _over_lead(fn, *(x[0] for x in operands))[None]
-    return jax.vmap(partial(_over_lead, fn), axes)(*inner)
-
-
 def _rule(a: Array, g: Array, b: Array, *, forest: Forest, backend: str | None) -> Array:
     compiled = partial(native.solve, forest)
-    return run_on(backend, compiled, partial(_over_lead, partial(_swept, forest)), a, g, b)
+    return run_on(backend, compiled, partial(over_lead, partial(_swept, forest), VECTORS), a, g, b)
 
 
 def _jvp(primals: Any, tangents: Any, *, forest: Forest, backend: str | None) -> tuple[Array, Any]:
@@ -166,7 +153,7 @@ def _changed(forest: Forest, a: Array, g: Array, da: Any, dg: Any, x: Array) -> 
     def axial(g: Array, dg: Array, x: Array) -> Array:
         return jax.jvp(lambda g: _axial(_edges(forest), g, x), (g,), (dg,))[1]
 
-    change = _over_lead(axial, g, dg, x)
+    change = over_lead(axial, VECTORS, g, dg, x)
     return change if isinstance(da, ad.Zero) else da * x + change
 
 
@@ -175,17 +162,11 @@ def _transpose(ct: Any, a: Array, g: Array, b: Any, *, forest: Forest, backend: 
     if isinstance(ct, ad.Zero):
         return [None, None, ad.Zero(b.aval)]
     found = tree_solve_p.bind(a, g, ct, forest=forest, backend=backend)
-    shared = tuple(i for i, n in enumerate(b.aval.shape[:-1]) if n != found.shape[i])
-    return [None, None, jnp.sum(found, shared, keepdims=True) if shared else found]
-
-
-def _batched(args: Any, dims: Any, **static: Any) -> tuple[Array, int]:
-    moved = (x[None] if d is None else jnp.moveaxis(x, d, 0) for x, d in zip(args, dims, strict=True))
-    return tree_solve_p.bind(*moved, **static), 0
+    return [None, None, summed_over_shared(found, b.aval)]
 
 
 def _shape(a: Any, g: Any, b: Any, **_: Any) -> Any:
-    return jax.core.ShapedArray((*_lead(a, g, b), b.shape[-1]), b.dtype)  # pyright: ignore
+    return jax.core.ShapedArray((*lead_of(VECTORS, a, g, b), b.shape[-1]), b.dtype)  # pyright: ignore
 
 
 tree_solve_p.def_impl(jax.jit(_rule, static_argnames=("forest", "backend")))
@@ -193,4 +174,4 @@ tree_solve_p.def_abstract_eval(_shape)
 mlir.register_lowering(tree_solve_p, mlir.lower_fun(_rule, multiple_results=False))
 ad.primitive_jvps[tree_solve_p] = _jvp
 ad.primitive_transposes[tree_solve_p] = _transpose
-batching.primitive_batchers[tree_solve_p] = _batched
+define_batches(tree_solve_p)

@@ -83,7 +83,7 @@ class ProgramReader {
     }
     op.at = in_.list();
     const auto slots = static_cast<std::int64_t>(p.slots.size());
-    const std::size_t least = op.code == kDue ? 9 : op.code == kProducts ? 6 : op.code == kReduce ? 5
+    const std::size_t least = op.code == kDue ? 8 : op.code == kProducts ? 6 : op.code == kReduce ? 5
                               : op.code == kSolve || op.code == kScatter ? 4 : op.code == kGather ? 3 : 1;
     if (op.at.size() < least) throw std::runtime_error("an operation lacks operands");
     for (std::int64_t slot : op.at) {
@@ -102,7 +102,7 @@ class ProgramReader {
         op.rows.push_back(prepare_rows(index.data(), static_cast<std::int64_t>(index.size())));
       }
     } else if (op.code == kDue) {
-      p.scratch = std::max(p.scratch, op.at[8] * width_ * 8 + 64);
+      p.scratch = std::max(p.scratch, op.at[7] * width_ * 8 + 64);
     }
     return op;
   }

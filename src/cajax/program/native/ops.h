@@ -81,7 +81,7 @@ enum class Reduction { kSum, kMax, kMin };  // of an empty group: 0, the lowest,
 
 // out[j] = reduction over the group of x[index]; max and min are NaN if any is. Any and all of bool are max and min.
 template <typename T>
-void reduce(Reduction kind, const Groups& groups, int width, Array<const T> x, T* out);  // float, double, int32, uint8
+void reduce(Reduction kind, const Groups& groups, int width, Array<const T> x, T* out);  // float, double, int32, int64, uint8
 
 // out[j] = sum over the group of w[edge] * s[index], each product fused with its addition. `edge` [offset[count]] may
 // be null: entry k has w[k]. out is wide where w or s is.

@@ -100,10 +100,11 @@ void added_at(const Program& p, const Op& op, int width, void** table) {  // out
 
 template <typename T>
 void fallen_due(const Program& p, const Op& op, int width, void** table, char* scratch) {
-  const Queue queue{op.begin, op.at[8], op.end, at<const std::int32_t>(table, op.at[7])};
+  const Queue queue{op.begin, op.at[7], op.end, at<const std::int32_t>(table, op.at[6])};
+  std::int32_t* const first = at<std::int32_t>(table, op.at[5]);  // the rows of `second` follow
   due(queue, width, array<const T>(p, table, op.at[0]), array<const T>(p, table, op.at[1]),
       array<const std::int32_t>(p, table, op.at[2]), array<const T>(p, table, op.at[3]),
-      array<const T>(p, table, op.at[4]), at<std::int32_t>(table, op.at[5]), at<std::int32_t>(table, op.at[6]),
+      array<const T>(p, table, op.at[4]), first, first + op.end * (p.slots[op.at[5]].field.wide ? width : 1),
       reinterpret_cast<std::uint32_t*>(scratch));
 }
 
@@ -121,7 +122,8 @@ void step(const Program& program, std::int64_t lanes, void** table, char* scratc
       case kReduce: {
         const Slot& x = program.slots[op.at[2]];
         if (x.field.bytes == 1) reduced<std::uint8_t>(program, op, width, table);
-        else if (op.begin) reduced<std::int32_t>(program, op, width, table);
+        else if (op.begin && single) reduced<std::int32_t>(program, op, width, table);
+        else if (op.begin) reduced<std::int64_t>(program, op, width, table);
         else if (single) reduced<float>(program, op, width, table);
         else reduced<double>(program, op, width, table);
         break;
@@ -142,7 +144,8 @@ void step(const Program& program, std::int64_t lanes, void** table, char* scratc
         break;
       }
       case kScatter:
-        single ? added_at<float>(program, op, width, table) : added_at<double>(program, op, width, table);
+        if (op.begin) single ? added_at<std::uint32_t>(program, op, width, table) : added_at<std::uint64_t>(program, op, width, table);
+        else single ? added_at<float>(program, op, width, table) : added_at<double>(program, op, width, table);
         break;
     }
   }

@@ -58,10 +58,12 @@ CAJAX_INLINE void tile(Reduction kind, const Groups& groups, const T* x, T* out)
   CAJAX_TILE(T, 8)     \
   CAJAX_TILE(T, 16)
 using std::int32_t;
+using std::int64_t;
 using std::uint8_t;
 CAJAX_TILES(float)
 CAJAX_TILES(double)
 CAJAX_TILES(int32_t)
+CAJAX_TILES(int64_t)
 CAJAX_TILES(uint8_t)
 #undef CAJAX_TILES
 #undef CAJAX_TILE
@@ -80,6 +82,7 @@ CAJAX_TILES(uint8_t)
 CAJAX_REDUCE(float)
 CAJAX_REDUCE(double)
 CAJAX_REDUCE(int32_t)
+CAJAX_REDUCE(int64_t)
 CAJAX_REDUCE(uint8_t)
 #undef CAJAX_REDUCE
 

@@ -1,13 +1,26 @@
 """The solve for cells that electrical synapses join: no longer a tree, but close to one."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+from jax.interpreters import ad, mlir
 
 from ..base.types import Array, Float
-from ..solve import Tree, matvec, solve
+from ..solve import Index, Tree, matvec, solve, spread, take
+from ..solve.lead import define_batches, lead_of, over_lead, summed_over_shared
 from .links import Link
+from .sites import Sites
+
+RANKS = 1, 1, 1, 1
+"""The axes of the operands but those of a batch."""
+
+joined_solve_p = Primitive("cajax_joined_solve")
+"""Operands: diagonal [..., cv], axial [..., node], right side [..., cv], conductances of all links [..., junction]."""
 
 
 def solve_joined(
@@ -27,23 +40,13 @@ def solve_joined(
     trees = tuple(forest)
     if not links:
         return solve(trees, diagonal, axial, rhs)
-    loaded = diagonal
-    for link in links:
-        loaded = link.b.add(link.a.add(loaded, link.g), link.g)
+    joints = jnp.concatenate([link.g for link in links])
+    a, b = _joined([link.a for link in links]), _joined([link.b for link in links])
+    return joined_solve_p.bind(diagonal, axial, rhs, joints, forest=trees, a=a, b=b, most=100 + 4 * len(joints))
 
-    def product(x: Array) -> Array:
-        flow_out = matvec(trees, diagonal, axial, x)
-        for link in links:
-            flow_out = link.add_outflow(flow_out, x)
-        return flow_out
 
-    most = 100 + 4 * sum(len(link.a) for link in links)
-
-    def conjugate(product: Callable[[Array], Array], b: Array) -> Array:
-        return conjugate_gradients(product, lambda r: solve(trees, loaded, axial, r), b, most)
-
-    with jax.named_scope("gap_junctions"):
-        return jax.lax.custom_linear_solve(product, rhs, conjugate, symmetric=True)
+def _joined(sites: Sequence[Sites]) -> Index:
+    return Index(np.concatenate([x.index for x in sites]), sites[0].size)
 
 
 def conjugate_gradients(
@@ -74,3 +77,64 @@ def conjugate_gradients(
     first = x, r, p, jnp.vdot(r, p), jnp.zeros((), jnp.int32)
     x, r, _, _, _ = jax.lax.while_loop(going, further, first)
     return jnp.where(jnp.vdot(r, r) <= enough, x, jnp.nan)
+
+
+def _product(diagonal: Array, axial: Array, joints: Array, x: Array, *, forest: Any, a: Index, b: Index) -> Array:
+    """A x: what leaves every control volume, through the tree and through junctions."""
+    flow = joints * (take(x, a) - take(x, b))
+    return matvec(forest, diagonal, axial, x) + spread(flow, a) - spread(flow, b)
+
+
+def _plain(
+    diagonal: Array, axial: Array, rhs: Array, joints: Array, *, forest: Any, a: Index, b: Index, most: int
+) -> Array:
+    loaded = diagonal + spread(joints, a) + spread(joints, b)
+    product = partial(_product, diagonal, axial, joints, forest=forest, a=a, b=b)
+    with jax.named_scope("gap_junctions"):
+        return conjugate_gradients(product, lambda r: solve(forest, loaded, axial, r), rhs, most)
+
+
+def _rule(*operands: Array, **static: Any) -> Array:
+    return over_lead(partial(_plain, **static), RANKS, *operands)
+
+
+def _jvp(primals: Any, tangents: Any, **static: Any) -> tuple[Array, Any]:
+    """A dx = db − dA x."""
+    diagonal, axial, rhs, joints = primals
+    x = joined_solve_p.bind(*primals, **static)
+    matrix, moved = (diagonal, axial, joints), (tangents[0], tangents[1], tangents[3])
+    change = None if isinstance(tangents[2], ad.Zero) else tangents[2]
+    if not all(isinstance(t, ad.Zero) for t in moved):
+        of = {k: static[k] for k in ("forest", "a", "b")}
+
+        def changed(*operands: Array) -> Array:
+            at, moved, x = operands[:3], operands[3:6], operands[6]
+            return jax.jvp(lambda *matrix: _product(*matrix, x, **of), at, moved)[1]
+
+        given = [ad.instantiate_zeros(t) for t in moved]
+        pull = over_lead(changed, (1,) * 7, *matrix, *given, x)
+        change = -pull if change is None else change - pull
+    if change is None:
+        return x, ad.Zero(jax.typeof(x).to_tangent_aval())
+    return x, joined_solve_p.bind(diagonal, axial, change, joints, **static)
+
+
+def _transpose(ct: Any, diagonal: Array, axial: Array, rhs: Any, joints: Array, **static: Any) -> list[Any]:
+    """A is symmetric."""
+    if isinstance(ct, ad.Zero):
+        return [None, None, ad.Zero(rhs.aval), None]
+    found = joined_solve_p.bind(diagonal, axial, ct, joints, **static)
+    return [None, None, summed_over_shared(found, rhs.aval), None]
+
+
+def _shape(*operands: Any, **_: Any) -> Any:
+    rhs = operands[2]
+    return jax.core.ShapedArray((*lead_of(RANKS, *operands), rhs.shape[-1]), rhs.dtype)  # pyright: ignore
+
+
+joined_solve_p.def_impl(jax.jit(_rule, static_argnames=("forest", "a", "b", "most")))
+joined_solve_p.def_abstract_eval(_shape)
+mlir.register_lowering(joined_solve_p, mlir.lower_fun(_rule, multiple_results=False))
+ad.primitive_jvps[joined_solve_p] = _jvp
+ad.primitive_transposes[joined_solve_p] = _transpose
+define_batches(joined_solve_p)

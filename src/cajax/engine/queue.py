@@ -22,7 +22,6 @@ from .sites import Sites
 Queue = Mapping[str, Array]
 
 _NEVER = 1e30  # ms: an age that no delay reaches, and the age before a spike that no delay exceeds, with a minus sign
-_NATIVE_SLOTS = 32  # what the compiled search for arrivals can tell apart
 
 
 def empty(slots: int, n_pre: int, dtype: jnp.dtype) -> dict[str, Array]:
@@ -85,9 +84,8 @@ class EdgeDelays(Delays):
     def arriving(self, queue: Queue, dt: Array) -> tuple[Array, Array]:
         age, count = queue["age"].ravel(), queue["count"].ravel()
         occupied = jnp.ones_like(queue["count"]) if self.ghosts else queue["count"] != 0.0
-        backend = None if len(queue["age"]) <= _NATIVE_SLOTS else "jax"
         pre = self.of_pre.index.astype(np.int32)
-        first, second = due(queue["age"], queue["before"], occupied, self.delay, dt, pre, backend=backend)
+        first, second = due(queue["age"], queue["before"], occupied, self.delay, dt, pre)
 
         def read(slot: Array) -> tuple[Array, Array, Array]:
             at = jnp.maximum(slot, 0) * self.of_pre.size + pre

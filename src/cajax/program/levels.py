@@ -272,7 +272,7 @@ def _prepared(roots: list[Node]) -> list[Node]:
             node.refs = (fresh[0], g, fresh[1])
         elif node.op in ("sums", "products"):
             node.refs, node.static = _composed(node)
-        elif node.op in ("gather", "scatter", "due"):
+        elif node.op in ("joined", "gather", "scatter", "due"):
             node.refs = tuple(r if r.is_whole else Ref(_own_copy(r)) for r in node.refs)
     return ordered(roots)
 

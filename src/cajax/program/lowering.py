@@ -366,6 +366,15 @@ def _solve(at: Lowering, e: Equation) -> list[Ref]:
     return [Ref(Node("solve", [at.ref(x) for x in e.ins], out.size, out.dtype, out.key, e.params["forest"]))]
 
 
+@rule("cajax_joined_solve")
+def _solve_joined(at: Lowering, e: Equation) -> list[Ref]:
+    (out,) = e.outs
+    if len(out.shape) != 1:
+        raise UnsupportedError("a batch of solves within a step")
+    static = (e.params["forest"], e.params["a"].entries, e.params["b"].entries, e.params["most"])
+    return [Ref(Node("joined", [at.ref(x) for x in e.ins], out.size, out.dtype, out.key, static))]
+
+
 @rule("cajax_sparse")
 def _sparse(at: Lowering, e: Equation) -> list[Ref]:
     """T(w, s, c) = Σ w[edge] s[pre] c[site]: see `cajax.solve.sparse`."""

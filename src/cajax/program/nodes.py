@@ -29,7 +29,7 @@ class Node:
     """An array of `n` entries: `op` of `refs`. Compared by identity.
 
     `op` is "input" or "constant", the name of an elementwise operation (in `MAPS` of `elementwise`), or one of
-    "solve", "sums", "products", "rows", "due", "gather", "scatter". `static` is what the operation needs to know beside
+    "solve", "joined", "sums", "products", "rows", "due", "gather", "scatter". `static` is what the operation needs to know beside
     its operands. `key` numbers the content, as in `flat`.
     """
 
@@ -55,7 +55,7 @@ class Node:
         return f"Node({self.op}, {self.dtype.name}[{self.n}])"
 
 
-OTHERS = ("input", "constant", "solve", "sums", "products", "rows", "due", "gather", "scatter")
+OTHERS = ("input", "constant", "solve", "joined", "sums", "products", "rows", "due", "gather", "scatter")
 
 
 @final

@@ -13,7 +13,7 @@ from .nodes import Node, UnsupportedError
 PLACES = (
     "constant", "temp", "theta", "state_in", "state_out", "out", "saved", "ct_in", "ct_out", "ct_record", "acc",
 )  # fmt: skip
-CODES = {"solve": 1, "sums": 2, "products": 3, "rows": 4, "due": 5, "gather": 6, "scatter": 7}
+CODES = {"solve": 1, "sums": 2, "products": 3, "rows": 4, "due": 5, "gather": 6, "scatter": 7, "joined": 8}
 REDUCTIONS = {"add": 0, "max": 1, "or": 1, "min": 2, "and": 2}
 SPARE = 16
 """Entries behind a narrow array that whole vectors may read and write."""
@@ -79,12 +79,11 @@ class Side:
         ins = [self._number(r.node) for r in node.refs]
         code, whole = CODES[node.op], int(node.kind in ("i32", "i64"))
         if node.op == "solve":
-            forest = node.static
-            tables = [
-                np.concatenate([t.parent for t in forest]), np.concatenate([t.cv for t in forest]),
-                [t.n_nodes for t in forest], [t.lanes for t in forest],
-            ]  # fmt: skip
-            return [code, 0, node.n, 4, *ins, out, *_lists(tables)]
+            return [code, 0, node.n, 4, *ins, out, *_trees(node.static)]
+        if node.op == "joined":
+            forest, a, b, most = node.static
+            at = [*ins, out, self.numbers.index(a), self.numbers.index(b)]
+            return [code, most, node.n, len(at), *at, *_trees(forest)]
         if node.op == "sums":
             op, offset, index = node.static
             at = [self.numbers.index(offset), self.numbers.index(index), *ins, out, REDUCTIONS[op]]
@@ -181,6 +180,15 @@ class Side:
                 elif id(ref.node) in slots:
                     found.append(slots[id(ref.node)])
         return found
+
+
+def _trees(forest: Any) -> list[int]:
+    """Return the tables of a forest."""
+    tables = [
+        np.concatenate([t.parent for t in forest]), np.concatenate([t.cv for t in forest]),
+        [t.n_nodes for t in forest], [t.lanes for t in forest],
+    ]  # fmt: skip
+    return _lists(tables)
 
 
 def _lists(tables: Sequence[Any]) -> list[int]:

@@ -15,7 +15,9 @@ COSTLY = {
     "erf": 40, "erfc": 40, "erf_inv": 50, "atan2": 35, "cbrt": 35,
 }  # fmt: skip
 EXPENSIVE_COST = 18
-OTHER = {"solve": 10_000, "products": 200, "sums": 40, "rows": 4, "gather": 30, "scatter": 60, "due": 200}
+OTHER = {
+    "solve": 10_000, "joined": 100_000, "products": 200, "sums": 40, "rows": 4, "gather": 30, "scatter": 60, "due": 200,
+}  # fmt: skip
 NEVER = 1 << 28
 
 

@@ -48,7 +48,7 @@ def due(
     filled = jax.lax.stop_gradient(jnp.asarray(filled)).astype(jnp.int32)
     operands = (age, before, filled, delay, dt)
     chosen = chosen_backend(backend, age.dtype)
-    if len(age) > MOST_SLOTS:
+    if len(age) > MOST_SLOTS and chosen != "native":
         return _plain(*operands, pre=pre)
     first, second = due_p.bind(*operands, pre=Index(pre, age.shape[1]), backend=chosen)
     return first, second

@@ -72,7 +72,7 @@ class ProgramReader {
  private:
   Op op(Program& p) {
     Op op;
-    op.code = static_cast<Code>(in_.count(kScatter));
+    op.code = static_cast<Code>(in_.count(kJoined));
     op.begin = in_.count();
     op.end = in_.count();
     if (op.code == kKernel) {
@@ -83,18 +83,20 @@ class ProgramReader {
     }
     op.at = in_.list();
     const auto slots = static_cast<std::int64_t>(p.slots.size());
-    const std::size_t least = op.code == kDue ? 8 : op.code == kProducts ? 6 : op.code == kReduce ? 5
+    const std::size_t least = op.code == kDue ? 8 : op.code == kJoined ? 7 : op.code == kProducts ? 6 : op.code == kReduce ? 5
                               : op.code == kSolve || op.code == kScatter ? 4 : op.code == kGather ? 3 : 1;
     if (op.at.size() < least) throw std::runtime_error("an operation lacks operands");
     for (std::int64_t slot : op.at) {
       if (slot < -1 || (slot >= slots && op.code != kDue)) throw std::runtime_error("an operation reads no slot");
     }
-    if (op.code == kSolve) {
+    if (op.code == kSolve || op.code == kJoined) {
       const auto parent = narrowed(in_.list()), cv = narrowed(in_.list()), nodes = narrowed(in_.list()), lanes = narrowed(in_.list());
       op.forest = prepare_forest(parent.data(), cv.data(), nodes.data(), lanes.data(), static_cast<std::int64_t>(nodes.size()));
       if (!op.forest) throw std::runtime_error("its trees are none");
       const auto wide = [&](int k) { return p.slots[op.at[k]].field.wide != 0; };
-      const std::int64_t numbers = solve_scratch(*op.forest, static_cast<int>(width_), wide(0), wide(1), wide(2));
+      const int width = static_cast<int>(width_);
+      const std::int64_t numbers = op.code == kSolve ? solve_scratch(*op.forest, width, wide(0), wide(1), wide(2))
+                                                     : joined_scratch(*op.forest, p.slots[op.at[5]].field.n, width);
       p.scratch = std::max(p.scratch, numbers * 8 + 64);
     } else if (op.code == kRows) {
       for (std::size_t k = 1; k < op.at.size(); ++k) op.indices.push_back(narrowed(in_.list()));

@@ -23,7 +23,7 @@ enum Place : std::int64_t {
   kConstant, kTemp, kTheta, kStateIn, kStateOut, kOut, kSaved, kCtIn, kCtOut, kCtRecord, kAcc, kPlaces
 };
 
-enum Code : std::int64_t { kKernel, kSolve, kReduce, kProducts, kRows, kDue, kGather, kScatter };
+enum Code : std::int64_t { kKernel, kSolve, kReduce, kProducts, kRows, kDue, kGather, kScatter, kJoined };
 
 struct Slot {
   Place place = kConstant;

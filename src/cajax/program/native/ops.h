@@ -62,6 +62,31 @@ void solve(const Forest& forest, int width, Array<float> a, Array<const float> g
 void solve(const Forest& forest, int width, Array<double> a, Array<const double> g, Array<double> b, double* x,
            double* scratch);
 
+// --- Trees joined by gap junctions ----------------------------------------------------------------------------------
+
+// Conductances between rows a[i] and b[i], both CVs.
+struct Joints {
+  std::int64_t count = 0;
+  const std::int32_t* a = nullptr;
+  const std::int32_t* b = nullptr;
+};
+
+// Operands: the diagonal, conductances of the trees, the right side, conductances of the joints.
+template <typename T>
+struct Joined {
+  Array<const T> diagonal, g, b, w;
+};
+
+// Numbers of scratch that `solve_joined` needs.
+std::int64_t joined_scratch(const Forest& forest, std::int64_t joints, int width);
+
+// Solves (diag(diagonal) + G + joints) x = b to 50 units of rounding of b, in at most `most` iterations; NaN in the lanes
+// where they do not get there. x is wide where any operand is. As cajax.engine.joined.
+void solve_joined(const Forest& forest, const Joints& joints, std::int64_t most, int width, const Joined<float>& of,
+                  float* x, float* scratch);
+void solve_joined(const Forest& forest, const Joints& joints, std::int64_t most, int width, const Joined<double>& of,
+                  double* x, double* scratch);
+
 // --- Sums -----------------------------------------------------------------------------------------------------------
 
 // Groups of entries: that of out[j] is offset[j] to offset[j + 1].

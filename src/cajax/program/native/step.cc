@@ -40,6 +40,15 @@ void solved(const Program& p, const Op& op, int width, void** table, char* scrat
         array<T>(p, table, op.at[2]), at<T>(table, op.at[3]), reinterpret_cast<T*>(scratch));
 }
 
+template <typename T>
+void solved_joined(const Program& p, const Op& op, int width, void** table, char* scratch) {
+  const Joints joints{p.slots[op.at[5]].field.n, at<const std::int32_t>(table, op.at[5]),
+                      at<const std::int32_t>(table, op.at[6])};
+  const Joined<T> of{array<const T>(p, table, op.at[0]), array<const T>(p, table, op.at[1]),
+                     array<const T>(p, table, op.at[2]), array<const T>(p, table, op.at[3])};
+  solve_joined(*op.forest, joints, op.begin, width, of, at<T>(table, op.at[4]), reinterpret_cast<T*>(scratch));
+}
+
 // Arrays one after the other: pieces of (slot, first row of the result, number of rows), each by its own table.
 void joined(const Program& p, const Op& op, int width, void** table) {
   char* to = at<char>(table, op.at[0]);
@@ -118,6 +127,10 @@ void step(const Program& program, std::int64_t lanes, void** table, char* scratc
       case kKernel: op.kernel(table, op.begin, op.end); break;
       case kSolve:
         single ? solved<float>(program, op, width, table, scratch) : solved<double>(program, op, width, table, scratch);
+        break;
+      case kJoined:
+        single ? solved_joined<float>(program, op, width, table, scratch)
+               : solved_joined<double>(program, op, width, table, scratch);
         break;
       case kReduce: {
         const Slot& x = program.slots[op.at[2]];

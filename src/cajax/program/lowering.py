@@ -319,6 +319,8 @@ def _reduce(at: Lowering, e: Equation) -> list[Ref]:
     each = x.size // max(1, out.size)
     if each == 1:
         return [at.ref(x).at(table)]
+    if x.dtype.kind == "u" and e.name in ("reduce_max", "reduce_min"):
+        raise UnsupportedError("the extreme of unsigned numbers")
     op = {"sum": "add", "max": "max", "min": "min", "or": "or", "and": "and"}[e.name.split("_")[1]]
     groups = offsets(np.full(out.size, each))
     return [Ref(Node("sums", [at.ref(x)], out.size, out.dtype, out.key, (op, groups, table)))]
@@ -328,6 +330,8 @@ def _reduce(at: Lowering, e: Equation) -> list[Ref]:
 def _dot(at: Lowering, e: Equation) -> list[Ref]:
     x, y = e.ins
     (out,) = e.outs
+    if out.dtype.kind != "f":
+        raise UnsupportedError("a product of matrices of whole numbers")
     (cx, cy), (bx, by) = e.params["dimension_numbers"]
     free_x = [i for i in range(len(x.shape)) if i not in (*cx, *bx)]
     free_y = [i for i in range(len(y.shape)) if i not in (*cy, *by)]
@@ -349,13 +353,31 @@ def _dot(at: Lowering, e: Equation) -> list[Ref]:
 
 @rule("cajax_take")
 def _take(at: Lowering, e: Equation) -> list[Ref]:
-    return [at.ref(e.ins[0]).at(e.params["index"].entries)]
+    return [at.ref(e.ins[0]).at(_entries(e.params["index"], e.ins[0]))]
 
 
 @rule("cajax_spread")
 def _spread(at: Lowering, e: Equation) -> list[Ref]:
-    index = e.params["index"]
-    return [added_up(at.ref(e.ins[0]), index.entries, index.size, e.outs[0].key)]
+    (x,), (out,) = e.ins, e.outs
+    return [added_up(at.ref(x), _entries(e.params["index"], out), out.size, out.key)]
+
+
+def _entries(index: Any, whole: Value) -> np.ndarray:
+    """Return the entries of an index for every row of an array `[..., size]`."""
+    rows = np.arange(whole.size // max(1, index.size), dtype=np.int32) * index.size
+    return (rows[:, None] + index.entries).ravel()
+
+
+@rule("cajax_due")
+def _due(at: Lowering, e: Equation) -> list[Ref]:
+    """One node, whose rows are those of both results."""
+    age, delay = e.ins[0], e.ins[3]
+    if len(age.shape) != 2 or not delay.size:
+        raise UnsupportedError("a batch of arrivals within a step")
+    n = delay.size
+    static = (*age.shape, e.params["pre"].entries)
+    node = Node("due", [at.ref(x) for x in e.ins], 2 * n, np.int32, e.outs[0].key, static)
+    return [Ref(node).at(np.arange(n)), Ref(node).at(np.arange(n, 2 * n))]
 
 
 @rule("cajax_tree_solve")

@@ -9,6 +9,7 @@ import pytest
 from cajax.solve import native
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "solve"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ Where only tangents are unknown (a linearisation), that splits into a run that k
 `tangent_p`, whose transpose is `adjoint_p`. Derivatives of these two go through the reference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import jax
+from jax.extend import core
 from jax.extend.core import Primitive
 from jax.interpreters import ad
 from jax.interpreters import partial_eval as pe
@@ -116,6 +117,37 @@ def _partial_eval(trace: Any, *tracers: Any, loop: Loop, lanes: Any, flags: Flag
     return [*last, *moving, *outs, *told]
 
 
+def _partial_eval_again(
+    saveable: Callable[..., Any], unknown: Sequence[bool], ready: Sequence[bool], equation: Any
+) -> tuple[Any, Any, list[bool], list[bool], list[Any]]:
+    """Split a loop within `jax.checkpoint`: values are computed now, on the way back all is computed again.
+
+    Returns the equation now and that again, which results are unknown now and known then, and what is kept for then.
+    """
+    count, params = len(equation.outvars), equation.params
+    kept = [x for x, r in zip(equation.invars, ready, strict=True) if not r and not isinstance(x, core.Literal)]
+    again = None, equation, [True] * count, [True] * count, kept
+    if not any(unknown):
+        policy = saveable(equation.primitive, *(x.aval for x in equation.invars), **params)
+        if policy is True or type(policy).__name__ == "SaveableType":
+            return equation, None, [False] * count, [False] * count, []
+        return equation, equation, [False] * count, [True] * count, kept
+    if (dual := params["loop"].dual) is None:
+        return again
+    base, a = dual.loop, dual.loop.n_theta
+    b, c = a + sum(dual.nonzero), a + sum(dual.nonzero) + base.n_state
+    if any(unknown[:a]) or any(unknown[b:c]):
+        return again
+    flags, states = params["flags"], base.n_state + len(base.moving)
+    now = equation.replace(
+        invars=[*equation.invars[:a], *equation.invars[b:c]],
+        outvars=[*equation.outvars[: base.n_state], *equation.outvars[states : states + base.n_out]],
+        params={**params, "loop": base, "flags": (*flags[:a], *flags[b:c])},
+    )
+    known = [i < base.n_state or states <= i < states + base.n_out for i in range(count)]
+    return now, equation, [not k for k in known], [True] * count, kept
+
+
 def _transpose(
     cts: Any, residual: Any, *xs: Any, loop: Loop, lanes: Any, flags: Flags, nonzero: Flags
 ) -> list[Any]:
@@ -151,3 +183,4 @@ ad.primitive_jvps[tangent_p] = _reference_jvp(tangent_p, reference_tangents)
 ad.primitive_jvps[adjoint_p] = _reference_jvp(adjoint_p, reference_cotangents)
 ad.primitive_transposes[tangent_p] = _transpose
 pe.custom_partial_eval_rules[loop_p] = _partial_eval
+pe.partial_eval_jaxpr_custom_rules[loop_p] = _partial_eval_again

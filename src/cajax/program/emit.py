@@ -141,6 +141,8 @@ class _Function:
         return self._pointers[number]
 
     def _load(self, slot: Slot, ref: Ref) -> Reg:
+        if ref.table is not None and (ref.table < 0).all():
+            return self.body.number(slot.type, 0)
         pointer = self._pointer(self.numbers.of(slot))
         if ref.scalar is not None:
             return self._from(self.entry, slot, pointer, str(ref.scalar * self._row(slot)), slot.wide)

@@ -56,7 +56,7 @@ def said_missing() -> None:
 def threads() -> int:
     """Return how many threads share the lanes of a batch: the environment's `CAJAX_THREADS`, else all cores."""
     if given := os.environ.get(THREADS_VARIABLE):
-        if not given.isdigit() or not 1 <= int(given) <= 1024:
+        if not given.isdecimal() or not 1 <= int(given) <= 1024:
             raise ParameterError(f"{THREADS_VARIABLE} is {given!r}; give a number of threads from 1 to 1024")
         return int(given)
     try:

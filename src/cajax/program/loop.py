@@ -113,7 +113,8 @@ class Loop:
             closed = jax.make_jaxpr(self._both(chosen))(
                 *(jax.ShapeDtypeStruct(v.shape, v.dtype) for v in inputs)
             )
-            keys = [*(v.key for v in self.thetas), *[None] * len(chosen), *(v.key for v in self.states)]
+            own = [v.key for v in self.step.inputs]
+            keys = [*own[: self.n_theta], *[None] * len(chosen), *own[self.n_theta :]]
             return flatten(closed, self.step.numbering, keys)
 
         return Loop(step, inputs, outputs, len(thetas), *lasting, Dual(self, nonzero))

@@ -92,7 +92,8 @@ class Ref:
         if self.table is None:
             found = Ref(self.node, table)
         else:
-            found = Ref(self.node, np.where(table < 0, -1, self.table[np.maximum(table, 0)]))
+            own = self.table if len(self.table) else np.full(1, -1)
+            found = Ref(self.node, np.where(table < 0, -1, own[np.maximum(table, 0)]))
         return _through(found)
 
     def __repr__(self) -> str:

@@ -122,6 +122,7 @@ class Object {
 
   std::string text(const Section& strings, std::uint32_t offset) const {
     std::string found;
+    if (strings.type == kNoBits) return found;
     for (std::uint64_t i = offset; i < strings.size && data_[strings.offset + i]; ++i) {
       found.push_back(static_cast<char>(data_[strings.offset + i]));
     }

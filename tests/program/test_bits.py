@@ -1,0 +1,151 @@
+"""The same bits for any number of threads, split of a batch, plan of checkpoints and processor, and after a restart."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from bits import digest, gradient, lanes_of
+from random_programs import Program, pulled, random_program
+
+import cajax as cx
+from cajax.mech import HH
+from cajax.program import executor
+from cajax.program.executor import THREADS_VARIABLE
+
+pytestmark = pytest.mark.skipif(executor.missing() is not None, reason="programs cannot be compiled here")
+
+SEEDS = (0, 3, 7, 12)
+MORE = range(100, 160)
+HERE = Path(__file__).parent
+
+
+def equal(found: Any, wanted: Any) -> None:
+    for k, (a, b) in enumerate(zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)):
+        # Zeros may differ in their sign where a sum began with one.
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=f"result {k}")
+
+
+def check_threads(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = random_program(seed)
+    operands, cts = lanes_of(program, 67)
+    found = []
+    for threads in ("1", "2", "4"):
+        monkeypatch.setenv(THREADS_VARIABLE, threads)
+        found.append(gradient(program)(operands, cts))
+        found.append(shared_gradient(program)(operands, cts))
+    for k in (2, 4):
+        equal(found[k], found[0])
+        equal(found[k + 1], found[1])
+
+
+def shared_gradient(program: Program) -> Any:
+    """The gradient of operands that all lanes share, but for the last."""
+    count = len(program.thetas)
+
+    def function(operands: Any, cts: Any) -> Any:
+        *shared, last = operands
+        alone = [x[0] for x in shared]
+
+        def batch(thetas: Any, states: Any) -> Any:
+            each = lambda x: program.native(thetas, [*states[:-1], x])  # noqa: E731
+            return jax.vmap(each)(states[-1])
+
+        return pulled(batch, count)([*alone, last], cts)
+
+    return jax.jit(function)
+
+
+def check_splits(seed: int) -> None:
+    program = random_program(seed)
+    operands, cts = lanes_of(program, 64)
+    run = gradient(program)
+    whole = run(operands, cts)
+    for splits in ((40, 24), (1, 2, 3, 4, 5, 49), (17, 47)):
+        ends = np.cumsum((0, *splits))
+        parts = [
+            run([x[a:b] for x in operands], [x[a:b] for x in cts])
+            for a, b in zip(ends[:-1], ends[1:], strict=True)
+        ]
+        equal(jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts), whole)
+    alone = jax.jit(pulled(program.native, len(program.thetas)))
+    for k in (0, 1, 31, 63):
+        one = alone([x[k] for x in operands], [x[k] for x in cts])
+        equal(one[0], jax.tree.map(lambda x, k=k: x[k], whole[0]))
+
+
+def check_checkpoints(seed: int) -> None:
+    program = random_program(seed)
+    operands, cts = lanes_of(program, 5)
+    found = []
+    for levels in (1, 2, 3):
+        program.levels = levels
+        found.append(gradient(program)(operands, cts))
+    equal(found[1], found[0])
+    equal(found[2], found[0])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_threads(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_threads(seed, monkeypatch)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_splits_of_a_batch(seed: int) -> None:
+    check_splits(seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_checkpoints(seed: int) -> None:
+    check_checkpoints(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", MORE)
+def test_many(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_threads(seed, monkeypatch)
+    check_splits(seed)
+    check_checkpoints(seed)
+
+
+def narrower(cpu: str, seeds: Any) -> str:
+    """What another machine code for the same programs gives."""
+    environment = os.environ | {"CAJAX_CPU": cpu, "CAJAX_CACHE": "", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(HERE / "bits.py"), *map(str, seeds)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def here(seeds: Any) -> str:
+    programs = {seed: random_program(seed) for seed in seeds}
+    return "".join(f"{seed} {digest(gradient(p)(*lanes_of(p, 7)))}\n" for seed, p in programs.items())
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="for x86-64")
+def test_processors() -> None:
+    assert narrower("x86-64-v3,", SEEDS) == here(SEEDS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="for x86-64")
+def test_processors_of_many() -> None:
+    wanted = here(MORE)
+    assert narrower("x86-64-v3,", MORE) == wanted
+    assert narrower("skylake-avx512,", MORE) == wanted or "avx512f" not in Path("/proc/cpuinfo").read_text()
+
+
+def test_restart() -> None:
+    cell = cx.Cell(cx.cylinder(300.0, 2.0)).paint("all", hh=HH()).discretize(cx.PerBranch(7))
+    inputs = [cx.IClamp("soma", 1.0, 3.0, 0.3)]
+    options: dict[str, Any] = {"dt": 0.025, "inputs": inputs, "record": {"v": "all"}, "backend": "native"}
+    whole = cx.simulate(cell, 5.0, **options)
+    first = cx.simulate(cell, 2.0, **options)
+    second = cx.simulate(cell, 3.0, state=first.state, continued=True, **options)
+    equal(jnp.concatenate([first["v"], second["v"][1:]]), whole["v"])
+    equal(second.state, whole.state)

@@ -33,8 +33,10 @@ PARTS: dict[str, Function] = {
     "while": lambda x: lax.stop_gradient(lax.while_loop(lambda y: jnp.max(y) > 0.1, lambda y: 0.5 * y, x)) * x,
     "scan": lambda x: lax.scan(lambda c, y: (0.5 * c + y, c), jnp.float64(0.0), x)[1],
     "callback": lambda x: x + lax.stop_gradient(
-        jax.pure_callback(lambda y: np.tanh(np.asarray(y)), jax.ShapeDtypeStruct(x.shape, x.dtype), lax.stop_gradient(x),
-                          vmap_method="sequential")
+        jax.pure_callback(
+            lambda y: np.tanh(np.asarray(y)), jax.ShapeDtypeStruct(x.shape, x.dtype), lax.stop_gradient(x),
+            vmap_method="sequential",
+        )
     ),
     "argmax": lambda x: x * (jnp.argmax(x) == jnp.arange(N)),
     "linear algebra": lambda x: jnp.linalg.solve(jnp.diag(2.0 + x * x) + 0.1, x),
@@ -109,7 +111,9 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     for place, put in PLACES.items():
         compiled = [name for name, part in PARTS.items() if check(put(part))]
-        print(f"{place}: {len(PARTS)} steps run right, {len(compiled)} of them compiled: {', '.join(compiled)}")
+        print(
+            f"{place}: {len(PARTS)} steps run right, {len(compiled)} of them compiled: {', '.join(compiled)}"
+        )
 
 
 if __name__ == "__main__":

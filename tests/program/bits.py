@@ -32,9 +32,7 @@ def lanes_of(program: Program, lanes: int) -> tuple[list[Any], list[Any]]:
     count = len(program.thetas)
     shapes = jax.eval_shape(program.reference, operands[:count], operands[count:])
     cts = [rng.normal(size=(128, *shapes[i].shape))[:lanes] for i in floats(shapes)]
-    batch = [
-        np.stack([x * s if floats([x]) else x for s in scale[:lanes]]).astype(x.dtype) for x in operands
-    ]
+    batch = [np.stack([x * s if floats([x]) else x for s in scale[:lanes]]).astype(x.dtype) for x in operands]
     return [jnp.asarray(x) for x in batch], [jnp.asarray(x, program.dtype) for x in cts]
 
 

@@ -26,7 +26,9 @@ TYPES = {"f": "float", "i": np.int32, "u": np.uint32, "b": np.bool_, "l": np.int
 def kind_of(dtype: Any) -> str:
     """Return the letter of a type."""
     dtype = np.dtype(dtype)
-    return {"float32": "f", "float64": "f", "int32": "i", "uint32": "u", "int64": "l", "bool": "b"}[dtype.name]
+    return {"float32": "f", "float64": "f", "int32": "i", "uint32": "u", "int64": "l", "bool": "b"}[
+        dtype.name
+    ]
 
 
 @final
@@ -311,7 +313,10 @@ def static_scatter(pool: Pool) -> Made:
     index, size = rng.integers(0, 5, n), 5
     some = rng.permutation(n)[: max(1, n // 2)]
     forms: list[tuple[Callable[[Any], Any], float]] = [
-        (lambda x: jnp.zeros((size, *x.shape[1:]), x.dtype).at[index].add(x, mode="promise_in_bounds"), 2.0 * n),
+        (
+            lambda x: jnp.zeros((size, *x.shape[1:]), x.dtype).at[index].add(x, mode="promise_in_bounds"),
+            2.0 * n,
+        ),
         (lambda x: x.at[some].add(0.5 * x[some]), 4.0),
         (lambda x: x.at[some].set(0.5 * x[some[::-1]]), 2.0),
         (lambda x: x.at[0].set(0.25), 2.0),

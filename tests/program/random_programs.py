@@ -149,7 +149,9 @@ def _update(pool: Pool, i: int, x: Any) -> Instruction:
         keep = float(rng.uniform(0.2, 0.9))
         return Instruction((i, other), lambda s, v: keep * s + (0.5 * (1.0 - keep)) * v)
     if kind.type == "b":
-        return Instruction((i,), jnp.logical_not) if other is None else Instruction((i, other), jnp.logical_xor)
+        return (
+            Instruction((i,), jnp.logical_not) if other is None else Instruction((i, other), jnp.logical_xor)
+        )
     return Instruction((i,), lambda s: (s * 3 + 1) % 7)
 
 

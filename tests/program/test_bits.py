@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,7 @@ def check_splits(seed: int) -> None:
     whole = run(operands, cts)
     for splits in ((40, 24), (1, 2, 3, 4, 5, 49), (17, 47)):
         ends = np.cumsum((0, *splits))
-        parts = [
-            run([x[a:b] for x in operands], [x[a:b] for x in cts])
-            for a, b in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        parts = [run([x[a:b] for x in operands], [x[a:b] for x in cts]) for a, b in pairwise(ends)]
         equal(jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts), whole)
     alone = jax.jit(pulled(program.native, len(program.thetas)))
     for k in (0, 1, 31, 63):

@@ -28,7 +28,26 @@ define double @other(double %x) nounwind { %y = fadd double %x, 7.25
   ret double %y
 }
 """
-ODD = (0, 1, 2, 3, 4, 7, 8, 0x7F, 0xFF, 0xFFFF, 2**30, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**63, 2**64 - 1)
+ODD = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    0x7F,
+    0xFF,
+    0xFFFF,
+    2**30,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**40,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 
 
 def load(library: ctypes.CDLL, code: bytes, names: str = "k other ") -> tuple[str | None, list[int]]:
@@ -51,7 +70,17 @@ def spoiled(code: bytes, number: int) -> bytes:
             data[chance.randrange(len(data))] = chance.choice((0, 1, 8, 0x7F, 0xFF, chance.randrange(256)))
         elif how == 1:  # a field of a section's header
             offset, form = chance.choice(
-                [(0, "<I"), (4, "<I"), (8, "<Q"), (16, "<Q"), (24, "<Q"), (32, "<Q"), (40, "<I"), (44, "<I"), (48, "<Q")]
+                [
+                    (0, "<I"),
+                    (4, "<I"),
+                    (8, "<Q"),
+                    (16, "<Q"),
+                    (24, "<Q"),
+                    (32, "<Q"),
+                    (40, "<I"),
+                    (44, "<I"),
+                    (48, "<Q"),
+                ]
             )
             value = chance.choice(ODD) % 2 ** (8 * struct.calcsize(form))
             struct.pack_into(form, data, sections + 64 * chance.randrange(count) + offset, value)

@@ -36,7 +36,13 @@ def forgotten() -> Any:
     """What was found out about this machine is asked again, before and after."""
 
     def forget() -> None:
-        for x in (executor.missing, executor.said_missing, executor.program, executor._building, executor.kept):
+        for x in (
+            executor.missing,
+            executor.said_missing,
+            executor.program,
+            executor._building,
+            executor.kept,
+        ):
             x.cache_clear()
 
     forget()

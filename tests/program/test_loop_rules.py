@@ -144,11 +144,13 @@ FORMS: dict[str, Callable[[Callable[..., Any]], Any]] = {
         lambda w, _: (w - 0.1 * jax.grad(loss(f))(w, G, X, Y),) * 2, W, None, length=3
     ),
     "scan in grad": lambda f: jax.grad(
-        lambda w: lax.scan(lambda c, _: (f(w, G, c, Y)[0][0], loss(f)(w, G, c, Y)), X, None, length=3)[1].sum()
+        lambda w: lax.scan(lambda c, _: (f(w, G, c, Y)[0][0], loss(f)(w, G, c, Y)), X, None, length=3)[
+            1
+        ].sum()
     )(W),
-    "cond": lambda f: jax.grad(
-        lambda w, c: lax.cond(c, lambda: loss(f)(w, G, X, Y), lambda: jnp.sum(w)), 0
-    )(W, jnp.asarray(True)),
+    "cond": lambda f: jax.grad(lambda w, c: lax.cond(c, lambda: loss(f)(w, G, X, Y), lambda: jnp.sum(w)), 0)(
+        W, jnp.asarray(True)
+    ),
     "linearize": lambda f: jax.linearize(moving(f), *OPERANDS)[1](*TANGENTS),
     "transpose of the tangent map": lambda f: jax.linear_transpose(
         jax.linearize(moving(f), *OPERANDS)[1], *OPERANDS
@@ -162,7 +164,14 @@ FORMS: dict[str, Callable[[Callable[..., Any]], Any]] = {
     )(W),
 }
 # Their derivatives are taken of a derivative: what the machine adds up in another order counts twice.
-HIGHER = ("hessian", "jvp of grad", "grad of grad", "grad of vmap of jvp", "vmap of jvp of grad", "grad in scan")
+HIGHER = (
+    "hessian",
+    "jvp of grad",
+    "grad of grad",
+    "grad of vmap of jvp",
+    "vmap of jvp of grad",
+    "grad in scan",
+)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -186,7 +195,9 @@ def test_reverse_is_native(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_empty_outs_and_unused_operands() -> None:
     def run(form: Callable[..., Any]) -> Any:
-        return jax.value_and_grad(lambda w, x: jnp.sum(form(lambda c: (c * 0.5 + w, ()), x, 4)[0]), (0, 1))(W, X)
+        return jax.value_and_grad(lambda w, x: jnp.sum(form(lambda c: (c * 0.5 + w, ()), x, 4)[0]), (0, 1))(
+            W, X
+        )
 
     scan = run(lambda step, c, n: lax.scan(lambda c, _: step(c), c, None, length=n))
     close(run(compiled), scan, np.float64)
@@ -260,7 +271,10 @@ def test_broadcast_of_axes_of_length_one() -> None:
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32])
 def test_whole_numbers_divide_as_in_jax(dtype: Any) -> None:
     least = np.iinfo(dtype).min
-    x, y = jnp.asarray([7, least, least, 5, 0, 9], dtype), jnp.asarray([2, 0, -1 if least else 3, 0, 0, 4], dtype)
+    x, y = (
+        jnp.asarray([7, least, least, 5, 0, 9], dtype),
+        jnp.asarray([2, 0, -1 if least else 3, 0, 0, 4], dtype),
+    )
 
     def step(c: Any) -> Any:
         return (c[0], c[1]), (lax.div(*c), lax.rem(*c), lax.div(c[0], dtype(3)), lax.rem(c[0], dtype(5)))
@@ -272,7 +286,10 @@ def test_whole_numbers_divide_as_in_jax(dtype: Any) -> None:
 
     wanted = lax.scan(lambda c, _: moved(c), (x, y), None, length=2)
     close(compiled(moved, (x, y), 2), wanted, np.float64)
-    batch = jnp.stack([x] * 3), jnp.stack([y] * 3)  # fewer than a vector: the lanes beyond must not divide by zero
+    batch = (
+        jnp.stack([x] * 3),
+        jnp.stack([y] * 3),
+    )  # fewer than a vector: the lanes beyond must not divide by zero
     found = jax.vmap(lambda a, b: compiled(moved, (a, b), 2))(*batch)
     wanted = jax.vmap(lambda a, b: lax.scan(lambda c, _: moved(c), (a, b), None, length=2))(*batch)
     close(found, wanted, np.float64)

@@ -73,7 +73,10 @@ def test_wrong_shapes_come_back_as_errors():
 def test_empty_batch():
     some = case(5, [(20, 1)])
     a, g, b = (jnp.asarray(v) for v in some.operands(0))
-    assert jax.vmap(lambda *v: solve(some.forest, *v, backend="native"))(a, g, b).shape == (0, some.forest[0].n_cv)
+    assert jax.vmap(lambda *v: solve(some.forest, *v, backend="native"))(a, g, b).shape == (
+        0,
+        some.forest[0].n_cv,
+    )
 
 
 @needs_native

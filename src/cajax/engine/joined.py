@@ -42,7 +42,9 @@ def solve_joined(
         return solve(trees, diagonal, axial, rhs)
     joints = jnp.concatenate([link.g for link in links])
     a, b = _joined([link.a for link in links]), _joined([link.b for link in links])
-    return joined_solve_p.bind(diagonal, axial, rhs, joints, forest=trees, a=a, b=b, most=100 + 4 * len(joints))
+    return joined_solve_p.bind(
+        diagonal, axial, rhs, joints, forest=trees, a=a, b=b, most=100 + 4 * len(joints)
+    )
 
 
 def _joined(sites: Sequence[Sites]) -> Index:
@@ -79,7 +81,9 @@ def conjugate_gradients(
     return jnp.where(jnp.vdot(r, r) <= enough, x, jnp.nan)
 
 
-def _product(diagonal: Array, axial: Array, joints: Array, x: Array, *, forest: Any, a: Index, b: Index) -> Array:
+def _product(
+    diagonal: Array, axial: Array, joints: Array, x: Array, *, forest: Any, a: Index, b: Index
+) -> Array:
     """A x: what leaves every control volume, through the tree and through junctions."""
     flow = joints * (take(x, a) - take(x, b))
     return matvec(forest, diagonal, axial, x) + spread(flow, a) - spread(flow, b)
@@ -100,7 +104,7 @@ def _rule(*operands: Array, **static: Any) -> Array:
 
 def _jvp(primals: Any, tangents: Any, **static: Any) -> tuple[Array, Any]:
     """A dx = db − dA x."""
-    diagonal, axial, rhs, joints = primals
+    diagonal, axial, _, joints = primals
     x = joined_solve_p.bind(*primals, **static)
     matrix, moved = (diagonal, axial, joints), (tangents[0], tangents[1], tangents[3])
     change = None if isinstance(tangents[2], ad.Zero) else tangents[2]
@@ -109,7 +113,7 @@ def _jvp(primals: Any, tangents: Any, **static: Any) -> tuple[Array, Any]:
 
         def changed(*operands: Array) -> Array:
             at, moved, x = operands[:3], operands[3:6], operands[6]
-            return jax.jvp(lambda *matrix: _product(*matrix, x, **of), at, moved)[1]
+            return jax.jvp(lambda d, g, j: _product(d, g, j, x, **of), at, moved)[1]
 
         given = [ad.instantiate_zeros(t) for t in moved]
         pull = over_lead(changed, (1,) * 7, *matrix, *given, x)

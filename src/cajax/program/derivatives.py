@@ -125,7 +125,9 @@ def _partial_eval_again(
     Returns the equation now and that again, which results are unknown now and known then, and what is kept for then.
     """
     count, params = len(equation.outvars), equation.params
-    kept = [x for x, r in zip(equation.invars, ready, strict=True) if not r and not isinstance(x, core.Literal)]
+    kept = [
+        x for x, r in zip(equation.invars, ready, strict=True) if not r and not isinstance(x, core.Literal)
+    ]
     again = None, equation, [True] * count, [True] * count, kept
     if not any(unknown):
         policy = saveable(equation.primitive, *(x.aval for x in equation.invars), **params)

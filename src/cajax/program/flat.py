@@ -19,7 +19,14 @@ INLINED = {
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
     "remat", "remat2", "checkpoint", "custom_lin",
 }  # fmt: skip
-ALIKE = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "convert_element_type_same", *random_keys.SAME}
+ALIKE = {
+    "copy",
+    "copy_p",
+    "stop_gradient",
+    "optimization_barrier",
+    "convert_element_type_same",
+    *random_keys.SAME,
+}
 RULED = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "stop_gradient"}
 """What has a derivative of its own: one equation of a program that may still be differentiated, inlined after that."""
 ENTERED = INLINED | RULED | ALIKE | {"cond"}

@@ -102,7 +102,7 @@ def _by_word(equation: Any) -> Callable[..., Any]:
 def _counted(shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Return the numbers of the entries of an array, high and low words."""
     numbers = np.arange(int(np.prod(shape)), dtype=np.uint64).reshape(shape)
-    return tuple(jnp.asarray(x.astype(np.uint32)) for x in (numbers >> 32, numbers & 0xFFFFFFFF))
+    return jnp.asarray((numbers >> 32).astype(np.uint32)), jnp.asarray(numbers.astype(np.uint32))
 
 
 def _rounds(key0: Any, key1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:

@@ -29,8 +29,8 @@ class Node:
     """An array of `n` entries: `op` of `refs`. Compared by identity.
 
     `op` is "input" or "constant", the name of an elementwise operation (in `MAPS` of `elementwise`), or one of
-    "solve", "joined", "sums", "products", "rows", "due", "gather", "scatter". `static` is what the operation needs to know beside
-    its operands. `key` numbers the content, as in `flat`.
+    "solve", "joined", "sums", "products", "rows", "due", "gather", "scatter". `static` is what the operation needs to
+    know beside its operands. `key` numbers the content, as in `flat`.
     """
 
     __slots__ = ("dtype", "key", "n", "op", "refs", "static")

@@ -1,4 +1,4 @@
-"""Leading axes of operands: how primitives of this room take a batch, each operand its own axes or, of length 1, shared.
+"""Leading axes of operands: how primitives take a batch, each operand its own axes or, of length 1, shared.
 
 So `vmap` adds an axis in front of every operand, which costs nothing where an operand is shared.
 """

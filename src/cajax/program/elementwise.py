@@ -124,6 +124,8 @@ def _sign(b: Block, node: Node, xs: Sequence[Reg]) -> Reg:
     zero, one = b.number(x.kind, 0), b.number(x.kind, 1)
     minus = b.number(x.kind, -1)
     less, more = ("olt", "ogt") if is_float(node) else ("slt", "sgt")
+    if node.dtype.kind == "u":
+        return b.select(b.compare("eq", x, zero), x, one)
     return b.select(b.compare(more, x, zero), one, b.select(b.compare(less, x, zero), minus, x))
 
 
@@ -153,6 +155,15 @@ def _multiplied(b: Block, x: Reg, n: int) -> Reg:
     return b.number(x.kind, 1) if found is None else found
 
 
+def _whole(b: Block, x: Reg, kind: str, signed: bool) -> Reg:
+    """Cut a float to a whole number, as JAX has it: the nearest there is, and 0 of NaN."""
+    wide = f"v{b.module.width}" if x.wide else ""
+    name = f"@llvm.fpto{'s' if signed else 'u'}i.sat.{wide}{kind}.{wide}{x.kind}"
+    to, type_ = b.module.type(kind, x.wide), b.module.type(x.kind, x.wide)
+    b.module.declared[name] = f"declare {to} {name}({type_})"
+    return b.emit(kind, x.wide, f"call {to} {name}({type_} {x.text})")
+
+
 def _convert(b: Block, node: Node, xs: Sequence[Reg]) -> Reg:
     (x,) = xs
     before, after = (np.dtype(name) for name in node.static)
@@ -163,7 +174,7 @@ def _convert(b: Block, node: Node, xs: Sequence[Reg]) -> Reg:
     if before.kind == "f" and after.kind == "f":
         return x if x.kind == kind else b.cast("fpext" if kind == "f64" else "fptrunc", x, kind)
     if before.kind == "f":
-        return b.cast("fptosi" if after.kind == "i" else "fptoui", x, kind)
+        return _whole(b, x, kind, after.kind == "i")
     if after.kind == "f":
         return b.cast("sitofp" if before.kind == "i" else "uitofp", x, kind)
     if x.kind == kind:

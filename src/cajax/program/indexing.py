@@ -139,6 +139,8 @@ def scattered(
         inside &= (starts[:, k] >= 0) & (starts[:, k] + (window[:, d].max(initial=0)) < shape[d])
         place += strides[d] * starts[:, k]
     place += window @ strides
+    if "CLIP" in str(equation.params["mode"]) and not inside.all():
+        raise UnsupportedError("a scatter that is moved into bounds")
     return np.where(inside & (place < size), place, -1).astype(np.int32)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
+from jax import lax
 
 from . import indexing
 from .elementwise import MAPS
@@ -182,7 +183,7 @@ def _clamp(at: Lowering, e: Equation) -> list[Ref]:
 @rule("round")
 def _round(at: Lowering, e: Equation) -> list[Ref]:
     mode = e.params["rounding_method"]
-    return [at.mapped("round_even" if "EVEN" in str(mode) else "round_away", e)]
+    return [at.mapped("round_even" if mode == lax.RoundingMethod.TO_NEAREST_EVEN else "round_away", e)]
 
 
 @rule("iota")
@@ -249,6 +250,7 @@ def _scatter_add(at: Lowering, e: Equation) -> list[Ref]:
     base, index, updates = e.ins
     (out,) = e.outs
     if index.data is None:
+        _no_bits(out)
         where = indexing.flat_scatter_index(at.ref, e)
         return [Ref(Node("scatter", [at.ref(base), where, at.ref(updates)], out.size, out.dtype, out.key))]
     table = indexing.scattered(e, base.shape, index.data, updates.shape)
@@ -271,6 +273,7 @@ def _scatter(at: Lowering, e: Equation) -> list[Ref]:
         if any(s.data is None for s in starts):
             if base.number != 0:
                 raise UnsupportedError("writing at places that change")
+            _no_bits(out)
             where = indexing.flat_update_index(at.ref, e)
             refs = [at.ref(base), where, at.ref(updates)]
             return [Ref(Node("scatter", refs, out.size, out.dtype, out.key))]
@@ -300,9 +303,14 @@ def added_up(x: Ref, table: np.ndarray, size: int, key: Any) -> Ref:
         source = np.full(size, -1, np.int32)
         source[to] = kept
         return x.at(source)
-    return Ref(
-        Node("sums", [x], size, x.node.dtype, key, ("add", offsets(counts), kept[order].astype(np.int32)))
-    )
+    static = "add", offsets(counts), kept[order].astype(np.int32)
+    return Ref(Node("sums", [x], size, x.node.dtype, key, static))
+
+
+def _no_bits(x: Value) -> None:
+    """Refuse what the machine cannot do with bits."""
+    if x.dtype == np.bool_:
+        raise UnsupportedError("bits written at places that change")
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:

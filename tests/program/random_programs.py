@@ -7,6 +7,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+import random_choices as random_choices
 import random_operations as ops
 from random_operations import Kind, Pool
 

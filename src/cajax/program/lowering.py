@@ -13,7 +13,7 @@ from .nodes import Node, Ref, UnsupportedError, constant, joined, mapped
 from .own import OWN
 
 Rule = Callable[["Lowering", Equation], Sequence[Ref]]
-RULES: dict[str, Rule] = dict(OWN)
+RULES: dict[str, Rule] = {}
 
 
 @final
@@ -37,6 +37,8 @@ class Lowering:
         name = equation.name
         if name in RULES:
             found = RULES[name](self, equation)
+        elif name in OWN:
+            found = OWN[name](self.ref, equation)
         elif name in MAPS:
             found = [self.mapped(name, equation)]
         elif name in indexing.MOVES:
@@ -335,4 +337,4 @@ def _dot(at: Lowering, e: Equation) -> list[Ref]:
 
 def is_known(name: str) -> bool:
     """Whether a primitive can be lowered, at least for some operands."""
-    return name in RULES or name in MAPS or name in indexing.MOVES
+    return name in RULES or name in OWN or name in MAPS or name in indexing.MOVES

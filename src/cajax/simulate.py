@@ -197,9 +197,7 @@ def simulate(
     inputs = as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
-    leaves, tree = jax.tree.flatten(model)
-    leaves = tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves)
-    first, samples = _shapes(leaves, tree, recordings, method)
+    first, samples = _shapes(*_outlines(model), recordings, method)
     _check_state(state, first, continued)
     _check_times(inputs, float(t1), state if continued else None)
     state = state if state is None or continued else state.begun()
@@ -214,6 +212,12 @@ def simulate(
             model, *_last_good(model, inputs, state, jnp.asarray(dt, dtype=float), n, method=method)
         )
     return solution
+
+
+def _outlines(model: Model) -> tuple[tuple[jax.ShapeDtypeStruct, ...], Any]:
+    """Return the shapes of a model's arrays, and its tree."""
+    leaves, tree = jax.tree.flatten(model)
+    return tuple(jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in leaves), tree
 
 
 @lru_cache(maxsize=64)

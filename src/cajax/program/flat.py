@@ -20,13 +20,9 @@ INLINED = {
     "remat", "remat2", "checkpoint", "custom_lin",
 }  # fmt: skip
 ALIKE = {
-    "copy",
-    "copy_p",
-    "stop_gradient",
-    "optimization_barrier",
-    "convert_element_type_same",
-    *random_keys.SAME,
-}
+    "copy", "copy_p", "stop_gradient", "optimization_barrier", "convert_element_type_same", "reshard", "pvary", "pcast",
+    "sharding_constraint", *random_keys.SAME,
+}  # fmt: skip
 RULED = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "stop_gradient"}
 """What has a derivative of its own: one equation of a program that may still be differentiated, inlined after that."""
 ENTERED = INLINED | RULED | ALIKE | {"cond"}

@@ -1,4 +1,4 @@
-"""From the equations of a flat program to nodes: one rule per primitive of JAX, and of `cajax.solve`."""
+"""From the equations of a flat program to nodes: one rule per primitive of JAX; `own` has those of Cajax."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -9,7 +9,9 @@ from jax import lax
 from . import indexing
 from .elementwise import MAPS
 from .flat import Equation, Flat, Value, inlined
+from .grouped import added_up, offsets
 from .nodes import Node, Ref, UnsupportedError, constant, joined, mapped
+from .own import OWN
 
 Rule = Callable[["Lowering", Equation], Sequence[Ref]]
 RULES: dict[str, Rule] = {}
@@ -36,6 +38,8 @@ class Lowering:
         name = equation.name
         if name in RULES:
             found = RULES[name](self, equation)
+        elif name in OWN:
+            found = OWN[name](self.ref, equation)
         elif name in MAPS:
             found = [self.mapped(name, equation)]
         elif name in indexing.MOVES:
@@ -293,29 +297,10 @@ def _written(at: Lowering, base: Value, updates: Value, source: np.ndarray, out:
     return pair.at(np.where(source < 0, np.arange(out.size), base.size + source))
 
 
-def added_up(x: Ref, table: np.ndarray, size: int, key: Any) -> Ref:
-    """Return zeros [size] with entry k of `x` added at table[k], in the order of k; −1 drops it."""
-    kept = np.flatnonzero(table >= 0)
-    to = table[kept]
-    order = np.argsort(to, kind="stable")
-    counts = np.bincount(to, minlength=size)
-    if counts.max(initial=0) <= 1:
-        source = np.full(size, -1, np.int32)
-        source[to] = kept
-        return x.at(source)
-    static = "add", offsets(counts), kept[order].astype(np.int32)
-    return Ref(Node("sums", [x], size, x.node.dtype, key, static))
-
-
 def _no_bits(x: Value) -> None:
     """Refuse what the machine cannot do with bits."""
     if x.dtype == np.bool_:
         raise UnsupportedError("bits written at places that change")
-
-
-def offsets(counts: np.ndarray) -> np.ndarray:
-    """Return where each of several groups begins, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
 @rule("reduce_sum", "reduce_max", "reduce_min", "reduce_or", "reduce_and")
@@ -359,71 +344,6 @@ def _dot(at: Lowering, e: Equation) -> list[Ref]:
     return [Ref(Node("products", [at.ref(x), at.ref(y)], out.size, out.dtype, out.key, (groups, a, b)))]
 
 
-@rule("cajax_take")
-def _take(at: Lowering, e: Equation) -> list[Ref]:
-    return [at.ref(e.ins[0]).at(_entries(e.params["index"], e.ins[0]))]
-
-
-@rule("cajax_spread")
-def _spread(at: Lowering, e: Equation) -> list[Ref]:
-    (x,), (out,) = e.ins, e.outs
-    return [added_up(at.ref(x), _entries(e.params["index"], out), out.size, out.key)]
-
-
-def _entries(index: Any, whole: Value) -> np.ndarray:
-    """Return the entries of an index for every row of an array `[..., size]`."""
-    rows = np.arange(whole.size // max(1, index.size), dtype=np.int32) * index.size
-    return (rows[:, None] + index.entries).ravel()
-
-
-@rule("cajax_due")
-def _due(at: Lowering, e: Equation) -> list[Ref]:
-    """One node, whose rows are those of both results."""
-    age, delay = e.ins[0], e.ins[3]
-    if len(age.shape) != 2 or not delay.size:
-        raise UnsupportedError("a batch of arrivals within a step")
-    n = delay.size
-    static = (*age.shape, e.params["pre"].entries)
-    node = Node("due", [at.ref(x) for x in e.ins], 2 * n, np.int32, e.outs[0].key, static)
-    return [Ref(node).at(np.arange(n)), Ref(node).at(np.arange(n, 2 * n))]
-
-
-@rule("cajax_tree_solve")
-def _solve(at: Lowering, e: Equation) -> list[Ref]:
-    (out,) = e.outs
-    if len(out.shape) != 1:
-        raise UnsupportedError("a batch of solves within a step")
-    return [Ref(Node("solve", [at.ref(x) for x in e.ins], out.size, out.dtype, out.key, e.params["forest"]))]
-
-
-@rule("cajax_joined_solve")
-def _solve_joined(at: Lowering, e: Equation) -> list[Ref]:
-    (out,) = e.outs
-    if len(out.shape) != 1:
-        raise UnsupportedError("a batch of solves within a step")
-    static = (e.params["forest"], e.params["a"].entries, e.params["b"].entries, e.params["most"])
-    return [Ref(Node("joined", [at.ref(x) for x in e.ins], out.size, out.dtype, out.key, static))]
-
-
-@rule("cajax_sparse")
-def _sparse(at: Lowering, e: Equation) -> list[Ref]:
-    """T(w, s, c) = Σ w[edge] s[pre] c[site]: see `cajax.solve.sparse`."""
-    graph, side = e.params["graph"], e.params["out"]
-    (out,) = e.outs
-    if e.params["lead"] != ():
-        raise UnsupportedError("a batch of products within a step")
-    x, y = (at.ref(v) for v in e.ins)
-    if side == 0:
-        return [mapped("mul", [x.at(graph.pre), y.at(graph.site)], out.dtype, out.key)]
-    edges = np.arange(graph.n_edge, dtype=np.int32)
-    if side == 2:
-        static = graph.offset.astype(np.int32), edges, graph.pre
-    else:
-        order = np.argsort(graph.pre, kind="stable").astype(np.int32)
-        static = offsets(np.bincount(graph.pre, minlength=graph.n_pre)), order, graph.site[order]
-    return [Ref(Node("products", [x, y], out.size, out.dtype, out.key, static))]
-
-
 def is_known(name: str) -> bool:
     """Whether a primitive can be lowered, at least for some operands."""
-    return name in RULES or name in MAPS or name in indexing.MOVES
+    return name in RULES or name in OWN or name in MAPS or name in indexing.MOVES

@@ -23,8 +23,8 @@ from .inputs.base import Electrode, Input, Trigger
 from .model.model import Model, require_model
 from .model.structure import Structure
 from .program.executor import chosen_backend
-from .program.run import Chosen, runner
-from .record.observers import Loop, Observers, Recordings
+from .program.run import Chosen, Runner
+from .record.observers import Observers, Recordings
 from .record.parse import parse
 from .record.quantities import Voltage
 from .solve import Adjoint, Checkpointed, Schedule
@@ -95,7 +95,7 @@ def _run(
     backend: str,
 ) -> Solution:
     first, last, records, observers = _stepped(
-        model, inputs, state, dt, record, method, n, schedule, runner(schedule, backend)
+        model, inputs, state, dt, record, method, n, schedule, Runner(schedule, backend)
     )
     ts = first.origin + (first.n + jnp.arange(n + 1)) * dt
     thinned = tuple((name, x.every) for name, x in record if x.every > 1)
@@ -105,7 +105,7 @@ def _run(
 
 def _stepped(
     model: Model, inputs: tuple[Input, ...], state: State | None, dt: Float[Array, ""], record: Recordings,
-    method: Method, n: int, schedule: Schedule, loop: Loop,
+    method: Method, n: int, schedule: Schedule, loop: Runner,
 ) -> tuple[State, State, dict[str, Any], Observers]:  # fmt: skip
     """Return the first and the last state of a run, its samples, and who took them."""
     metered = any(x.metered for _, x in record)
@@ -113,7 +113,9 @@ def _stepped(
     # Without the barrier XLA folds the constant start into the loop and rounds otherwise than in a continued run.
     first = jax.lax.optimization_barrier(first)
     observers = Observers(model.structure, physics, method, record)
-    last, records = observers.along(lambda now: step(schedule.passed(now, now.n - first.n)), first, n, loop)
+    last, records = observers.along(
+        lambda now: step(schedule.passed(now, now.n - first.n)), first, n, loop, loop.thinned
+    )
     return first, last, records, observers
 
 
@@ -123,7 +125,7 @@ def executor(
 ) -> Chosen:  # fmt: skip
     """Return who would run the loop of such a run, and why not the native machine."""
     chosen = Chosen()
-    loop = runner(schedule, chosen_backend(backend), chosen)
+    loop = Runner(schedule, chosen_backend(backend), chosen)
     recordings = _recordings(model.structure, record)
 
     def run(model: Model, inputs: tuple[Input, ...]) -> State:

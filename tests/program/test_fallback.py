@@ -153,7 +153,7 @@ def test_all_steps_that_fall_back_run_right(name: str, place: str) -> None:
 
 
 def test_loop_without_steps_or_state() -> None:
-    loop = programs.runner(Nested(1), "auto")
+    loop = programs.Runner(Nested(1), "auto")
     x = jnp.arange(3.0)
     last, outs = loop(lambda c: (c + 1, jnp.sum(c)), x, 0)
     assert outs.shape == (0,) and np.array_equal(last, x)

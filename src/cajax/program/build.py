@@ -205,10 +205,11 @@ class Building:
         return int.from_bytes(hashlib.blake2b(content.encode(), digest_size=7).digest(), "little")
 
     def _outs(self) -> list[tuple[int, int, int, int]]:
-        """Return the fields of outs; the last number says that one has no derivative."""
+        """Return the fields of outs; the last number says how often one is taken, and whether it has a derivative."""
         told = self.loop.told
         pairs = enumerate(zip(self.loop.outs, self.out_wide, strict=True))
-        return [(*_field(v, w)[:3], int(i not in told)) for i, (v, w) in pairs]
+        every = self.loop.every
+        return [(*_field(v, w)[:3], 2 * every[i] + int(i not in told)) for i, (v, w) in pairs]
 
     def _cotangents(self, mode: int, per_lane: bool) -> list[int]:
         """Return the numbers that describe cotangents: of states, of thetas, which are kept apart, their bytes."""

@@ -4,7 +4,7 @@ What a step computes of parameters alone is taken out of it first and computed o
 on unchanged. What remains are `thetas`, which stay the same in all steps, and `states`, which change.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, final
 
@@ -26,6 +26,8 @@ from .interpret import bound, function, interpreted
 class Loop:
     """`steps` steps of a program: inputs are thetas and states, outputs the new states and what is put out.
 
+    An out is taken at step 0, `every`, 2 · `every`, …
+
     `levels` is how deeply the reverse nests segments, as in `cajax.solve.Checkpointed`; `lengths` are those of the
     segments, outermost first. Of a loop that carries tangents, `dual` is the loop it is the derivative of, and of which
     operands. Static: compared by identity.
@@ -33,7 +35,7 @@ class Loop:
 
     def __init__(
         self, step: "Flat | Callable[[], Flat]", inputs: Sequence[Value], outputs: Sequence[Value], n_theta: int,
-        steps: int, levels: int, lengths: tuple[int, ...], dual: "Dual | None" = None,
+        steps: int, levels: int, lengths: tuple[int, ...], every: tuple[int, ...], dual: "Dual | None" = None,
     ):  # fmt: skip
         self._step = step
         self.inputs, self.n_theta = tuple(inputs), n_theta
@@ -41,6 +43,7 @@ class Loop:
         self.n_state = len(self.states)
         self.outs = tuple(outputs[self.n_state :])
         self.n_out = len(self.outs)
+        self.every = every
         self.steps, self.levels, self.lengths, self.dual = steps, levels, lengths, dual
         self._duals: dict[tuple[bool, ...], Loop] = {}
         self._reverses: dict[tuple[bool, ...], Reverse] = {}
@@ -62,10 +65,12 @@ class Loop:
 
     def like(self, step: Flat, n_theta: int) -> "Loop":
         """Return a loop of another step, taken as often."""
-        return Loop(step, step.inputs, step.outputs, n_theta, self.steps, self.levels, self.lengths)
+        return Loop(
+            step, step.inputs, step.outputs, n_theta, self.steps, self.levels, self.lengths, self.every
+        )
 
     def run(self, *operands: Any) -> list[Any]:
-        """Return the last states and all outs `[steps, …]`, by a scan: the reference."""
+        """Return the last states and the outs, [sample, …], by a scan: the reference."""
         thetas, states = operands[: self.n_theta], list(operands[self.n_theta :])
 
         def step(states: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -73,7 +78,7 @@ class Loop:
             return found[: self.n_state], found[self.n_state :]
 
         last, outs = stepwise(step, states, self.steps, self.levels)
-        return [*last, *outs]
+        return [*last, *(x[::k] for x, k in zip(outs, self.every, strict=True))]
 
     def wide(self, flags: Sequence[bool]) -> tuple[bool, ...]:
         """Return which thetas and states, and then which outs, differ between lanes, where operands do."""
@@ -107,7 +112,7 @@ class Loop:
         states = [*self.states, *(self.states[i] for i in self.moving)]
         outputs = [*states, *self.outs, *(self.outs[i] for i in self.told)]
         inputs = [*thetas, *states]
-        lasting = self.steps, self.levels, self.lengths
+        lasting = self.steps, self.levels, self.lengths, (*self.every, *(self.every[i] for i in self.told))
 
         def step() -> Flat:
             closed = jax.make_jaxpr(self._both(chosen))(
@@ -215,9 +220,13 @@ def is_float(x: Value) -> bool:
 
 
 def made(
-    step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int, levels: int, lengths: tuple[int, ...]
-) -> tuple[Loop, list[Any], Callable[[Sequence[Any]], tuple[Any, Any]]]:
-    """Return the loop of a step (carry → carry, out), its operands, and what makes its results carry and outs."""
+    step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int, levels: int, lengths: tuple[int, ...],
+    every: Mapping[str, int] | None = None,
+) -> tuple[Loop, list[Any], Callable[[Sequence[Any]], tuple[Any, Any]]]:  # fmt: skip
+    """Return the loop of a step (carry → carry, out), its operands, and what makes its results carry and outs.
+
+    `every` says of outs by name how many steps apart they are taken.
+    """
     typed, tree = jax.tree.flatten(carry)
     leaves = [keys.data(x) for x in typed]
     shapes = [jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves]
@@ -228,10 +237,15 @@ def made(
 
     closed, out = jax.make_jaxpr(of_words, return_shape=True)(*shapes)
     out_tree = jax.tree.structure(out[1])
+    if every is None:
+        apart = jax.tree.map(lambda _: 1, out[1])
+    else:
+        apart = {name: jax.tree.map(lambda _, k=every[name]: k, x) for name, x in out[1].items()}
     flat, thetas = _lifted(closed)
     n_theta = len(thetas)
     thetas, flat, changing = _hoisted(flat, n_theta, [*thetas, *leaves])
-    loop = Loop(flat, flat.inputs, flat.outputs, len(thetas), steps, levels, lengths)
+    taken = tuple(jax.tree.leaves(apart))
+    loop = Loop(flat, flat.inputs, flat.outputs, len(thetas), steps, levels, lengths, taken)
     operands = [*thetas, *(leaves[i] for i in changing)]
 
     def results(found: Sequence[Any]) -> tuple[Any, Any]:

@@ -75,7 +75,7 @@ def _shapes(
     found = []
     for k, v in enumerate((*loop.states, *loop.outs)):
         lead = (lanes,) if lanes is not None and wide[k] else ()
-        shape = v.shape if k < loop.n_state else (loop.steps, *v.shape)
+        shape = v.shape if k < loop.n_state else (-(-loop.steps // loop.every[k - loop.n_state]), *v.shape)
         found.append(jax.core.ShapedArray((*lead, *shape), v.dtype))  # pyright: ignore
     if keep:
         found.append(jax.core.ShapedArray((TOKEN,), np.uint8))  # pyright: ignore

@@ -1,7 +1,7 @@
 """Running a loop by the executor that is asked for, or the best one that can: a compiled program, else JAX's scan."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import jax
@@ -30,25 +30,37 @@ class Chosen:
     why: str = ""
 
 
-def runner(
-    schedule: Schedule, backend: str, chosen: Chosen | None = None
-) -> Callable[[Step, Any, int], tuple[Any, Any]]:
-    """Return what takes a step (carry → carry, out) a number of times, as `Schedule.run` does.
+@final
+@dataclass(frozen=True)
+class Runner:
+    """Takes a step (carry → carry, out) a number of times: a compiled program, or else the schedule.
 
     `chosen` is told who did.
     """
-    chosen = chosen or Chosen()
 
-    def loop(step: Step, carry: Any, n: int) -> tuple[Any, Any]:
-        why = why_not(schedule, backend)
-        found = compiled_run(schedule, step, carry, n) if why is None else why
+    schedule: Schedule
+    backend: str
+    chosen: Chosen = field(default_factory=Chosen)
+
+    def __call__(self, step: Step, carry: Any, n: int) -> tuple[Any, Any]:
+        """Return the last carry and the outs stacked [n, …], as `Schedule.run` does."""
+        found = self._tried(step, carry, n, None)
+        return self.schedule.run(step, carry, n) if found is None else found
+
+    def thinned(self, step: Step, carry: Any, n: int, every: Mapping[str, int]) -> tuple[Any, Any] | None:
+        """Return the same with every out, by name, taken only so many steps apart; None where that is not compiled."""
+        return self._tried(step, carry, n, every)
+
+    def _tried(
+        self, step: Step, carry: Any, n: int, every: Mapping[str, int] | None
+    ) -> tuple[Any, Any] | None:
+        why = why_not(self.schedule, self.backend)
+        found = compiled_run(self.schedule, step, carry, n, every) if why is None else why
         if isinstance(found, str):
-            chosen.executor, chosen.why = "xla", found
-            return schedule.run(step, carry, n)
-        chosen.executor, chosen.why = "native", ""
+            self.chosen.executor, self.chosen.why = "xla", found
+            return None
+        self.chosen.executor, self.chosen.why = "native", ""
         return found
-
-    return loop
 
 
 def why_not(schedule: Schedule, backend: str) -> str | None:
@@ -67,11 +79,13 @@ def why_not(schedule: Schedule, backend: str) -> str | None:
     return None
 
 
-def compiled_run(schedule: Schedule, step: Step, carry: Any, n: int) -> tuple[Any, Any] | str:
+def compiled_run(
+    schedule: Schedule, step: Step, carry: Any, n: int, every: Mapping[str, int] | None = None
+) -> tuple[Any, Any] | str:
     """Run a loop as a compiled program; return why it cannot be compiled where it cannot."""
     levels = schedule.nesting() or 1
     try:
-        loop, operands, results = made(step, carry, n, levels, lengths(n, levels))
+        loop, operands, results = made(step, carry, n, levels, lengths(n, levels), every)
     except UnsupportedError as error:
         return str(error)
     if (why := unsupported(loop)) is not None:

@@ -20,6 +20,11 @@ Recordings = tuple[tuple[str, Recordable], ...]
 Loop = Callable[[Callable[[Any], tuple[Any, Any]], Any, int], tuple[Any, Any]]
 """From a step carry → (carry, sample), a first carry and a number of steps to the last carry and stacked samples."""
 
+Thinned = Callable[
+    [Callable[[Any], tuple[Any, Any]], Any, int, Mapping[str, int]], tuple[Any, dict[str, Any]] | None
+]
+"""A loop whose samples are taken by name so many steps apart; None where it cannot."""
+
 
 @final
 class Observers:
@@ -43,13 +48,17 @@ class Observers:
         return {name: self._readers[name](moment) for name in names}
 
     def along(
-        self, step: Callable[[State], State], first: State, n: int, loop: Loop
+        self, step: Callable[[State], State], first: State, n: int, loop: Loop, thinned: Thinned | None = None
     ) -> tuple[State, dict[str, Any]]:
         """Take `n` steps by `loop`; return the last state, and every recording [time, …].
 
-        The steps between two samples of the rarest recording are one step of the outer loop, and so on inwards: what is
-        not sampled is never stored.
+        Where recordings are taken seldom, `thinned` may take all steps at once. Otherwise the steps between two samples
+        of the rarest recording are one step of the outer loop, and so on inwards: what is not sampled is never stored.
         """
+        if len(self.levels) > 1 and thinned is not None:
+            whole = thinned(lambda state: (step(state), self.read(state)), first, n, self._every)
+            if whole is not None:
+                return self._completed(*whole, n)
         blocks = [lambda state: (step(state), self.read(state, 1))]
         for inner, outer in pairwise(self.levels):
             blocks.append(self._block(blocks[-1], inner, outer, loop))
@@ -62,6 +71,10 @@ class Observers:
                 records = _joined(records, samples if k == 1 else _flattened(samples))
             if left:  # the steps that fill no block begin with a sample
                 records = _joined(records, jax.tree.map(lambda x: x[None], self.read(state, k)))
+        return self._completed(state, records, n)
+
+    def _completed(self, state: State, records: dict[str, Any], n: int) -> tuple[State, dict[str, Any]]:
+        """Return the last state, and the recordings with those that fall on the end."""
         last = {name: x for name, x in self.read(state).items() if n % self._every[name] == 0}
         records = _joined(records, jax.tree.map(lambda x: x[None], last))
         return state, {name: records[name] for name in self._every}

@@ -130,6 +130,9 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
   run.states = fields(in);
   run.saved = fields(in);
   run.outs = fields(in);
+  for (const Field& f : run.outs) {
+    if (every(f) < 1) throw std::runtime_error("an out is never taken");
+  }
   run.stride = in.count(std::int64_t{1} << 50);
   run.state_bytes = in.count(std::int64_t{1} << 50);
   run.cts = fields(in);

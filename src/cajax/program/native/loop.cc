@@ -85,7 +85,7 @@ ffi::Error loop(ffi::RemainingArgs args, ffi::RemainingRets rets, std::int64_t d
       memory.ct_states.push_back(run->cts[i].n ? operands.in(ct_bytes(f)) : nullptr);
     }
     for (const Field& f : run->outs) {
-      memory.ct_outs.push_back(f.offset ? nullptr : operands.in(ct_bytes(f) * run->steps));  // not told: no derivative
+      memory.ct_outs.push_back(told(f) ? operands.in(ct_bytes(f) * samples(f, run->steps)) : nullptr);
     }
     for (std::size_t i = 0; i < run->accs.size(); ++i) {
       const Field& f = run->accs[i];
@@ -98,7 +98,7 @@ ffi::Error loop(ffi::RemainingArgs args, ffi::RemainingRets rets, std::int64_t d
     }
   } else {
     for (const Field& f : run->states) memory.last.push_back(operands.out(bytes(f)));
-    for (const Field& f : run->outs) memory.outs.push_back(operands.out(bytes(f) * run->steps));
+    for (const Field& f : run->outs) memory.outs.push_back(operands.out(bytes(f) * samples(f, run->steps)));
     if (run->mode == kStoring) ticket = operands.out(sizeof(std::int64_t));
   }
   if (!operands.good()) return ffi::Error::InvalidArgument("cajax: the operands of a compiled run do not fit it");

@@ -170,15 +170,17 @@ class Tile {
     const std::int64_t begin = (n - 1) / kChunk * kChunk;
     for (std::size_t i = 0; i < run_.outs.size(); ++i) {
       const Field& f = run_.outs[i];
-      const std::int64_t bytes = f.n * f.bytes, length = run_.steps * bytes;
+      const std::int64_t bytes = f.n * f.bytes, length = samples(f, run_.steps) * bytes;
       for (std::int64_t k = begin; k < n; ++k) {
+        if (k % every(f)) continue;
+        const std::int64_t at = k / every(f) * bytes;
         const char* from = outs_[i].get() + (k - begin) * out_bytes_[i];
         if (!f.wide) {
-          if (number_ == 0) std::memcpy(memory_.outs[i] + k * bytes, from, bytes);
+          if (number_ == 0) std::memcpy(memory_.outs[i] + at, from, bytes);
           continue;
         }
         for (int lane = 0; lane < count_; ++lane) {
-          scatter_lane(f, from + lane * f.bytes, memory_.outs[i] + (first_ + lane) * length + k * bytes);
+          scatter_lane(f, from + lane * f.bytes, memory_.outs[i] + (first_ + lane) * length + at);
         }
       }
     }
@@ -256,16 +258,20 @@ class Tile {
   // The cotangent of one sample, in the form of the tile.
   void sample(std::size_t i, std::int64_t n, char* to) const {
     const Field& f = run_.outs[i];
-    const std::int64_t bytes = f.n * f.bytes, length = run_.steps * bytes;
+    const std::int64_t bytes = f.n * f.bytes, length = samples(f, run_.steps) * bytes, at = n / every(f) * bytes;
+    if (n % every(f)) {
+      std::memset(to, 0, bytes * (run_.lanes ? run_.width : 1));
+      return;
+    }
     if (!run_.lanes) {
-      std::memcpy(to, memory_.ct_outs[i] + n * bytes, bytes);
+      std::memcpy(to, memory_.ct_outs[i] + at, bytes);
       return;
     }
     const std::int64_t far = run_.width * f.bytes;
     const bool apart = f.wide || run_.ct_apart;
     const int lanes = apart ? count_ : number_ == 0 ? 1 : 0;
     for (int lane = 0; lane < lanes; ++lane) {
-      const char* from = memory_.ct_outs[i] + (apart ? (first_ + lane) * length : 0) + n * bytes;
+      const char* from = memory_.ct_outs[i] + (apart ? (first_ + lane) * length : 0) + at;
       for (std::int64_t j = 0; j < f.n; ++j) std::memcpy(to + j * far + lane * f.bytes, from + j * f.bytes, f.bytes);
     }
   }

@@ -57,7 +57,7 @@ struct Loop {
   std::int64_t signature = 0;                    // equal for a run that keeps and the reverse that reads it
   std::int64_t width = 1, lanes = 0, steps = 0;  // lanes 0: no batch
   std::vector<std::int64_t> lengths;             // of segments, outermost first; empty: every state is stored
-  std::vector<Field> thetas, states, saved, outs;
+  std::vector<Field> thetas, states, saved, outs;  // of outs the offset is 2 · every, plus 1 without derivatives
   std::int64_t stride = 0, state_bytes = 0;      // of a record of states and what is saved beside them; of states alone
   Program forward, reverse;
   std::vector<Field> cts, accs;                  // cotangents of states (one per state), sums of cotangents of thetas
@@ -88,6 +88,11 @@ void execute(const Loop& run, const Memory& memory, int threads);
 
 // One step: all operations, on the addresses in `table`.
 void step(const Program& program, std::int64_t width, void** table, char* scratch);
+
+// An out is taken at steps 0, every, 2 · every, ...
+inline std::int64_t every(const Field& out) { return out.offset >> 1; }
+inline bool told(const Field& out) { return (out.offset & 1) == 0; }
+inline std::int64_t samples(const Field& out, std::int64_t steps) { return (steps + every(out) - 1) / every(out); }
 
 inline std::int64_t padded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 

@@ -36,14 +36,9 @@ def forgotten() -> Any:
     """What was found out about this machine is asked again, before and after."""
 
     def forget() -> None:
-        for x in (
-            executor.missing,
-            executor.said_missing,
-            executor.program,
-            executor._building,
-            executor.kept,
-        ):
-            x.cache_clear()
+        for x in vars(executor).values():
+            if isinstance(x, type(executor.missing)):  # what a cache wraps
+                x.cache_clear()
 
     forget()
     yield

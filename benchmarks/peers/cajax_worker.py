@@ -1,4 +1,7 @@
-"""Cajax as an engine: methods `backward_euler` and `staggered`, amplitudes batched by `jax.vmap`."""
+"""Cajax as an engine: methods `backward_euler` and `staggered`, amplitudes batched by `jax.vmap`.
+
+"/xla" behind a method lets JAX run the loop instead of a compiled program.
+"""
 
 import time
 from collections.abc import Callable
@@ -95,7 +98,8 @@ class Cajax:
                 run.dt,
                 inputs=[clamp],
                 record={"v": place},
-                method=METHODS[run.method],
+                method=METHODS[run.method.split("/")[0]],
+                backend=run.method.split("/")[1] if "/" in run.method else "auto",
             )["v"]
 
         def named(grads: dict[str, jax.Array]) -> dict[str, jax.Array]:

@@ -26,7 +26,7 @@ def models(lab: Lab) -> dict[str, dict[str, Any]]:
 def methods(engine: str, what: str, batch: int) -> list[str]:
     """Return what an engine is timed with; none where it cannot."""
     if engine == "cajax":
-        return [BE, ST]
+        return [BE, ST, f"{BE}/xla"]
     if engine == "jaxley" and what == "gradient":
         # Beyond small batches the plain way was two to three times slower whenever measured, and takes gigabytes.
         return [f"{BE}/checkpointed", *([BE] if batch <= 8 else [])]

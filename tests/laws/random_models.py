@@ -61,14 +61,17 @@ def _falling(x: Any, base: Any, scale: Any) -> Any:
 
 def random_cell(rng: np.random.Generator, n_branches: int = 3, channels: int = 3) -> cx.Cell:
     """A random tree with a leak, a sodium and a potassium channel, and `channels - 2` more on random regions."""
+    morph = random_morphology(rng, n_branches)
     cell = cx.Cell(
-        random_morphology(rng, n_branches),
+        morph,
         cm=rng.uniform(0.7, 1.3),
         ra=rng.uniform(70, 200),
         v0=rng.uniform(-72, -62),
         temperature=rng.choice([None, 30.0]),
     ).label(near=cx.path_distance() < 60.0, rest=~cx.region("near"), mixed="soma" | cx.tag("apical"))
-    regions = ["all", "soma", "apical", "basal", "near", "mixed"]
+    # Few branches do not have every tag, and what is empty cannot be painted.
+    tagged = [tag for tag in ("apical", "basal") if tag in morph.tags]
+    regions = ["all", "soma", *tagged, "near", "mixed"]
     cell = cell.paint("all", leak=random_channel(rng, Leak))
     cell = cell.paint(str(rng.choice(regions)), cm=rng.uniform(0.7, 2.0), ra=rng.uniform(70, 200))
     for cls in (Na, Kd, *rng.permutation([CaT, Km, CaL, HH])[: channels - 2]):

@@ -461,7 +461,7 @@ def synapses() -> Case:
         at, weight = ("soma", 4e-4) if k % 2 else ("apical", np.linspace(1e-4, 4e-4, 4).reshape(2, 2))
         net = net.connect("in", "cell", kind, at=at, weight=weight, delay=1.0 + 0.13 * k)
     states = {
-        "ampa": "b", "nmda": "a", "gabaa": "b", "gabab": "s", "expsyn": "g", "exp2syn": "a", "alpha": "g",
+        "ampa": "g", "nmda": "a", "gabaa": "g", "gabab": "s", "expsyn": "g", "exp2syn": "a", "alpha": "g",
         "shortterm": "x",
     }  # fmt: skip
     run = {
@@ -490,7 +490,7 @@ def delays() -> Case:
     run = {
         "t1": 9.0,
         "inputs": [cx.Spikes("in", [[0.53], [0.71]])],
-        "record": {"relay": "relay", "target": "target", "g": "in->relay.expsyn.g", "b": "relay->target.s1.b"},
+        "record": {"relay": "relay", "target": "target", "g": "in->relay.expsyn.g", "b": "relay->target.s1.g"},
     }  # fmt: skip
     return net.discretize(cx.PerBranch(2)), run, ("*",)
 

@@ -11,7 +11,8 @@ import random_programs as programs
 from jax import lax
 from random_programs import close, compiled
 
-from cajax.program import executor
+from cajax.program import executor, primitive
+from cajax.program.loop import made
 
 pytestmark = pytest.mark.skipif(executor.missing() is not None, reason="programs cannot be compiled here")
 
@@ -293,3 +294,19 @@ def test_whole_numbers_divide_as_in_jax(dtype: Any) -> None:
     found = jax.vmap(lambda a, b: compiled(moved, (a, b), 2))(*batch)
     wanted = jax.vmap(lambda a, b: lax.scan(lambda c, _: moved(c), (a, b), None, length=2))(*batch)
     close(found, wanted, np.float64)
+
+
+def test_a_product_that_lanes_share_goes_into_a_sum_of_lanes():
+    """Contracted, it is computed where the lanes are, though its operands are not."""
+
+    def step(carry):
+        x, shared = carry
+        return (x + (shared + 1.0) * jnp.array([0.5, 0.25]), 0.9 * shared), x
+
+    def run(x):
+        loop, operands, results = made(step, (x, jnp.ones(2)), 5, 1, ())
+        return results(primitive.run(loop, operands))[1]
+
+    x = jnp.arange(6.0).reshape(3, 2)
+    expected = jnp.stack([jax.lax.scan(lambda c, _: step(c), (row, jnp.ones(2)), None, 5)[1] for row in x])
+    np.testing.assert_allclose(jax.jit(jax.vmap(run))(x), expected, rtol=1e-14)

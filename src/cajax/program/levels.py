@@ -182,7 +182,10 @@ class _Planning:
                 self.slots.setdefault(id(node), slot)
             self.kernel(node).stores.append((slot, node))
         for node in self.nodes:
-            for ref in node.refs:
+            refs = list(node.refs)
+            if (k := self.fused.get(id(node))) is not None:
+                refs += node.refs[k].node.refs  # what a product of another domain reads, the sum reads
+            for ref in refs:
                 known = ref.node.op == "constant" and ref.node.n == 1 and ref.scalar is not None
                 written = node.is_map and known
                 if not written and not (node.is_map and self._joins(node, ref)):

@@ -13,8 +13,6 @@ from .primitive import (
     Flags,
     adjoint_p,
     bound_loop,
-    derived_results,
-    free_operands,
     loop_p,
     reference_tangents,
     tangent_p,
@@ -81,7 +79,7 @@ def _adjoint_batched(
     values, cts = xs[:count], xs[count:]
     value_dims, ct_dims = dims[1 : 1 + count], dims[1 + count :]
     wide_out = loop.wide(flags)[loop.n_theta :]
-    ct_flags = [lanes is not None and wide_out[i] for i in derived_results(loop)]
+    ct_flags = [lanes is not None and wide_out[i] for i in loop.derived]
     cts = [
         jnp.broadcast_to(ct, (size, *ct.shape)) if d is None else jnp.moveaxis(ct, d, 0)
         for ct, d in zip(cts, ct_dims, strict=True)
@@ -110,7 +108,7 @@ def _adjoint_batched(
     )
     results = []
     apart_before = loop.wide(flags)
-    for x, i in zip(found, free_operands(loop, nonzero), strict=True):
+    for x, i in zip(found, loop.free(nonzero), strict=True):
         x = _parted(x, size, lanes)
         if lanes is not None and not per_lane and not (flags[i] if i < loop.n_theta else apart_before[i]):
             x = jnp.sum(x, 1)

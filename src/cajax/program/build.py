@@ -215,7 +215,7 @@ class Building:
         """Return the numbers that describe cotangents: of states, of thetas, which are kept apart, their bytes."""
         loop, lanes = self.loop, self.lanes is not None
         if mode != ADJOINT:
-            return [0, 0, 0, 0, 0, int(per_lane and lanes)]
+            return [0, 0, 0, 0, int(per_lane and lanes)]
         memory = Memory(self.width)
         cts = [
             memory.add(v.size if i in loop.moving else 0, KIND_OF[v.dtype.name], lanes)
@@ -228,7 +228,7 @@ class Building:
         numbers: list[int] = []
         for fields in (cts, accs):
             numbers += [len(fields), *(x for f in fields for x in f)]
-        return [*numbers, *_counted(chosen), *_counted(apart), memory.bytes, int(per_lane and lanes)]
+        return [*numbers, *_counted(apart), memory.bytes, int(per_lane and lanes)]
 
 
 def _counted(numbers: Sequence[int]) -> list[int]:

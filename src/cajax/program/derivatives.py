@@ -14,6 +14,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad
 from jax.interpreters import partial_eval as pe
 
+from .interpret import of_some
 from .loop import Loop, unfolded
 from .primitive import (
     Flags,
@@ -75,12 +76,7 @@ def _moved(
     moved = fn(*thetas)
     free = [i for i, t in enumerate(tangents) if not isinstance(t, ad.Zero)]
 
-    def of(*xs: Any) -> list[Any]:
-        given = list(thetas)
-        for i, x in zip(free, xs, strict=True):
-            given[i] = x
-        return fn(*given)
-
+    of = of_some(fn, thetas, free)
     changes = jax.jvp(of, tuple(thetas[i] for i in free), tuple(tangents[i] for i in free))[1]
     changes = [c if i in free else tangents[i] for c, i in zip(changes, sources, strict=True)]
     return moved, changes, [flags[i] for i in sources]
@@ -167,13 +163,7 @@ def _reference_jvp(primitive: Primitive, fn: Callable[..., Any]) -> Callable[...
     def rule(primals: Any, tangents: Any, **params: Any) -> Any:
         residual, *xs = primals
         free = [i for i, t in enumerate(tangents[1:]) if not isinstance(t, ad.Zero)]
-
-        def of(*values: Any) -> Any:
-            given = list(xs)
-            for i, x in zip(free, values, strict=True):
-                given[i] = x
-            return fn(None, *given, **params)
-
+        of = of_some(partial(fn, None, **params), xs, free)
         changes = jax.jvp(of, tuple(xs[i] for i in free), tuple(tangents[1 + i] for i in free))[1]
         return primitive.bind(residual, *xs, **params), changes
 

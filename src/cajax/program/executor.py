@@ -18,7 +18,6 @@ from .nodes import UnsupportedError
 BACKENDS = ("auto", "native", "xla")
 BACKEND_VARIABLE = "CAJAX_BACKEND"
 THREADS_VARIABLE = "CAJAX_THREADS"
-TARGET = "cajax_loop"
 
 
 def chosen_backend(backend: str) -> str:
@@ -75,10 +74,7 @@ def program(
     """Return the number that the native library knows a compiled run by; None for what cannot be compiled."""
     if missing() is not None:
         return None
-    if mode == FORWARD:
-        found = _building(loop, lanes, flags, None)
-        return None if isinstance(found, str) else _registered(found.built(mode))
-    found = _building(loop, lanes, flags, nonzero)
+    found = _building(loop, lanes, flags, None if mode == FORWARD else nonzero)
     return None if isinstance(found, str) else _registered(found.built(mode, per_lane))
 
 
@@ -110,5 +106,5 @@ def unsupported(loop: Loop) -> str | None:
 
 def call(context: Any, operands: Any, number: int) -> Any:
     """Return the results of the native machine, within a lowering."""
-    lowering = jax.ffi.ffi_lowering(TARGET)
+    lowering = jax.ffi.ffi_lowering(native.LOOP)
     return lowering(context, *operands, digest=np.int64(number), threads=np.int64(threads()))

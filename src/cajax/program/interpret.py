@@ -29,6 +29,18 @@ def bound(equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
     return found if equation.primitive.multiple_results else [found]
 
 
+def of_some(function: Callable[..., Any], values: Sequence[Any], free: Sequence[int]) -> Callable[..., Any]:
+    """Return a function of only those operands that are `free`; the others keep their `values`."""
+
+    def of(*changed: Any) -> Any:
+        given = list(values)
+        for i, x in zip(free, changed, strict=True):
+            given[i] = x
+        return function(*given)
+
+    return of
+
+
 def function(program: Flat) -> Callable[..., list[Any]]:
     """Return the program as a function of its inputs."""
     return lambda *operands: interpreted(program, operands)

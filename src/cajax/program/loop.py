@@ -19,7 +19,7 @@ from . import keys
 from .constants import MOST
 from .flat import Equation, Flat, Numbering, Value, flatten, pruned
 from .indexing import MOVES
-from .interpret import bound, function, interpreted
+from .interpret import bound, function, interpreted, of_some
 
 
 @final
@@ -62,6 +62,16 @@ class Loop:
     def told(self) -> tuple[int, ...]:
         """The outs that have derivatives."""
         return tuple(i for i, x in enumerate(self.outs) if is_float(x))
+
+    def free(self, nonzero: Sequence[bool]) -> list[int]:
+        """Return the operands that have tangents: the thetas that are `nonzero`, and all moving states."""
+        chosen = [i for i, nz in enumerate(nonzero) if nz]
+        return [*chosen, *(self.n_theta + i for i in self.moving)]
+
+    @cached_property
+    def derived(self) -> list[int]:
+        """The results that have tangents."""
+        return [*self.moving, *(self.n_state + i for i in self.told)]
 
     def like(self, step: Flat, n_theta: int) -> "Loop":
         """Return a loop of another step, taken as often."""
@@ -134,12 +144,7 @@ class Loop:
             values += [next(it) for _ in self.states]
             changes |= {self.n_theta + i: next(it) for i in self.moving}
 
-            def of(*xs: Any) -> list[Any]:
-                given = list(values)
-                for i, x in zip(changes, xs, strict=True):
-                    given[i] = x
-                return interpreted(self.step, given)
-
+            of = of_some(function(self.step), values, list(changes))
             primal, tangent = jax.jvp(of, tuple(values[i] for i in changes), tuple(changes.values()))
             return [
                 *primal[: self.n_state],
@@ -172,21 +177,17 @@ class Loop:
 
     def _reverse(self, nonzero: tuple[bool, ...]) -> "Reverse":
         chosen = [i for i, nz in enumerate(nonzero) if nz]
-        free = [*chosen, *(self.n_theta + i for i in self.moving)]
-        kept = [*self.moving, *(self.n_state + i for i in self.told)]
+        free, kept = self.free(nonzero), self.derived
 
         def back(*operands: Any) -> list[Any]:
             count = self.n_theta + self.n_state
             values, cts = list(operands[:count]), list(operands[count:])
 
-            def of(*xs: Any) -> list[Any]:
-                given = list(values)
-                for i, x in zip(free, xs, strict=True):
-                    given[i] = x
+            def results(*given: Any) -> list[Any]:
                 found = interpreted(self.step, given)
                 return [found[i] for i in kept]
 
-            _, pull = jax.vjp(of, *(values[i] for i in free))
+            _, pull = jax.vjp(of_some(results, values, free), *(values[i] for i in free))
             return list(pull(cts))
 
         inputs = [*self.step.inputs, *(self.step.outputs[i] for i in kept)]

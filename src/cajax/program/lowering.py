@@ -342,8 +342,3 @@ def _dot(at: Lowering, e: Equation) -> list[Ref]:
         return [mapped("mul", [at.ref(x).at(a), at.ref(y).at(b)], out.dtype, out.key)]
     groups = offsets(np.full(out.size, size["k"]))
     return [Ref(Node("products", [at.ref(x), at.ref(y)], out.size, out.dtype, out.key, (groups, a, b)))]
-
-
-def is_known(name: str) -> bool:
-    """Whether a primitive can be lowered, at least for some operands."""
-    return name in RULES or name in OWN or name in MAPS or name in indexing.MOVES

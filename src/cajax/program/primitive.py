@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
 
+from .interpret import of_some
 from .loop import Loop
 
 loop_p, tangent_p, adjoint_p = (Primitive(f"cajax_{x}") for x in ("loop", "tangent", "adjoint"))
@@ -59,7 +60,7 @@ def reference(loop: Loop, lanes: int | None, flags: Flags) -> Callable[..., list
     if lanes is None:
         return loop.run
     wide = loop.wide(flags)
-    out = [*wide[loop.n_theta : loop.n_theta + loop.n_state], *wide[loop.n_theta + loop.n_state :]]
+    out = wide[loop.n_theta :]
     inner = [0 if f else None for f in flags]
     return lambda *xs: jax.vmap(loop.run, inner, [0 if w else None for w in out], axis_size=lanes)(*xs)
 
@@ -85,15 +86,17 @@ def _shapes(
 loop_p.def_abstract_eval(_shapes)
 
 
-def free_operands(loop: Loop, nonzero: Flags) -> list[int]:
-    """Return the operands that have tangents."""
-    chosen = [i for i, nz in enumerate(nonzero) if nz]
-    return [*chosen, *(loop.n_theta + i for i in loop.moving)]
+def _derived(
+    loop: Loop, lanes: int | None, flags: Flags, values: Sequence[Any], free: Sequence[int]
+) -> Callable[..., list[Any]]:
+    """Return the results that have tangents as a function of the free operands."""
+    fn, kept = reference(loop, lanes, flags), loop.derived
 
+    def results(*operands: Any) -> list[Any]:
+        found = fn(*operands)
+        return [found[i] for i in kept]
 
-def derived_results(loop: Loop) -> list[int]:
-    """Return the results that have tangents."""
-    return [*loop.moving, *(loop.n_state + i for i in loop.told)]
+    return of_some(results, values, free)
 
 
 def reference_tangents(
@@ -101,18 +104,10 @@ def reference_tangents(
 ) -> list[Any]:
     """The derivative by the reference."""
     del residual
-    free, kept = free_operands(loop, nonzero), derived_results(loop)
+    free = loop.free(nonzero)
     count = loop.n_theta + loop.n_state
     values, tangents = list(xs[:count]), xs[count:]
-    fn = reference(loop, lanes, flags)
-
-    def of(*free_values: Any) -> list[Any]:
-        given = list(values)
-        for i, x in zip(free, free_values, strict=True):
-            given[i] = x
-        found = fn(*given)
-        return [found[i] for i in kept]
-
+    of = _derived(loop, lanes, flags, values, free)
     return jax.jvp(of, tuple(values[i] for i in free), tuple(tangents))[1]
 
 
@@ -121,7 +116,7 @@ def reference_cotangents(
 ) -> list[Any]:
     """The transpose by the reference."""
     del residual
-    free, kept = free_operands(loop, nonzero), derived_results(loop)
+    free = loop.free(nonzero)
     count = loop.n_theta + loop.n_state
     values, cts = list(xs[:count]), list(xs[count:])
     if per_lane and lanes is not None:
@@ -129,15 +124,7 @@ def reference_cotangents(
             if not flags[i]:
                 values[i] = jnp.broadcast_to(values[i], (lanes, *jnp.shape(values[i])))
         flags = tuple(f or i in free for i, f in enumerate(flags))
-    fn = reference(loop, lanes, flags)
-
-    def of(*free_values: Any) -> list[Any]:
-        given = list(values)
-        for i, x in zip(free, free_values, strict=True):
-            given[i] = x
-        found = fn(*given)
-        return [found[i] for i in kept]
-
+    of = _derived(loop, lanes, flags, values, free)
     primal, pull = jax.vjp(of, *(values[i] for i in free))
     # A result that no lane changes has no derivative, whatever its cotangents.
     fitting = [ct if ct.shape == p.shape else jnp.zeros_like(p) for ct, p in zip(cts, primal, strict=True)]
@@ -146,7 +133,7 @@ def reference_cotangents(
 
 def _tangent_shapes(residual: Any, *xs: Any, loop: Loop, lanes: Any, flags: Flags, nonzero: Flags) -> Any:
     shapes = _shapes(loop=loop, lanes=lanes, flags=flags, nonzero=(), keep=False)
-    return [shapes[i] for i in derived_results(loop)]
+    return [shapes[i] for i in loop.derived]
 
 
 def _adjoint_shapes(
@@ -154,7 +141,7 @@ def _adjoint_shapes(
 ) -> list[Any]:
     wide = loop.wide(flags)
     found = []
-    for i in free_operands(loop, nonzero):
+    for i in loop.free(nonzero):
         v = loop.inputs[i]
         apart = lanes is not None and (per_lane or (flags[i] if i < loop.n_theta else wide[i]))
         found.append(jax.core.ShapedArray((lanes, *v.shape) if apart else v.shape, v.dtype))  # pyright: ignore

@@ -137,7 +137,6 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
   run.state_bytes = in.count(std::int64_t{1} << 50);
   run.cts = fields(in);
   run.accs = fields(in);
-  run.acc_of = in.list();
   run.per_lane = in.list();
   run.ct_bytes = in.count(std::int64_t{1} << 50);
   run.ct_apart = in.count(1);

@@ -61,7 +61,7 @@ struct Loop {
   std::int64_t stride = 0, state_bytes = 0;      // of a record of states and what is saved beside them; of states alone
   Program forward, reverse;
   std::vector<Field> cts, accs;                  // cotangents of states (one per state), sums of cotangents of thetas
-  std::vector<std::int64_t> acc_of, per_lane;    // which theta; whether lanes are kept apart
+  std::vector<std::int64_t> per_lane;            // whether lanes are kept apart
   std::int64_t ct_bytes = 0, ct_apart = 0;       // whether the caller's cotangents all differ between lanes
   std::vector<std::vector<char>> constants;
 

@@ -29,6 +29,8 @@ SOURCES := pyproject.toml CMakeLists.txt README.md $(shell find src -name __pyca
 
 export MPLBACKEND ?= Agg
 unexport PYTHONPATH
+# What Python compiles is kept, wherever else it should not be: a test starts hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

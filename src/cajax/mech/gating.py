@@ -1,9 +1,11 @@
 """Gates: where a gate is heading, how fast, and the exact step on the way; and the rates they are made of."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 
 from ..base.checks import broadcast, divides, number
@@ -74,17 +76,45 @@ _EARLY = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600)  # enough for float32
 _SERIES = (*_EARLY, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000)
 
 
+@jax.custom_jvp
 def trap(z: Array, exp_z: Array) -> Array:
     """Return z/(exp(z) − 1) from z and exp(z), for rates that share one exponential; see `vtrap`."""
-    # The inner `where`s keep each branch finite where it is not taken: its derivative would be NaN, and the outer
-    # one multiplies that by 0, which is NaN again.
-    near = jnp.abs(z) < 0.5
-    small, denominator = jnp.where(near, z, 0.0), jnp.where(near, 1.0, exp_z - 1.0)
-    terms = _EARLY if jnp.finfo(z.dtype).bits <= 32 else _SERIES
-    square, series = small * small, terms[-1]
-    for c in terms[-2::-1]:
-        series = series * square + c
+    near, small, denominator = _branches(z, exp_z)
+    square = small * small
+    series = _polynomial(square, _terms(z))
     return jnp.where(near, series * square - 0.5 * small + 1.0, z / denominator)
+
+
+@trap.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    # The derivative of the series is a series: to run back through the sum itself costs three times as much.
+    z, exp_z = primals
+    near, small, denominator = _branches(z, exp_z)
+    value = trap(z, exp_z)
+    slope = small * _polynomial(small * small, [2.0 * k * c for k, c in enumerate(_terms(z), 1)]) - 0.5
+    inverse = 1.0 / denominator
+    by_z, by_exp = jnp.where(near, slope, inverse), jnp.where(near, 0.0, -value * inverse)
+    return value, by_z * tangents[0] + by_exp * tangents[1]
+
+
+def _branches(z: Array, exp_z: Array) -> tuple[Array, Array, Array]:
+    """Return where z is near 0, z there and exp(z) − 1 elsewhere.
+
+    Each is finite where it is not wanted: else its derivative would be NaN, and 0 times that is NaN again.
+    """
+    near = jnp.abs(z) < 0.5
+    return near, jnp.where(near, z, 0.0), jnp.where(near, 1.0, exp_z - 1.0)
+
+
+def _terms(z: Array) -> tuple[float, ...]:
+    return _EARLY if jnp.finfo(z.dtype).bits <= 32 else _SERIES
+
+
+def _polynomial(x: Array, terms: Sequence[float]) -> Array:
+    total = jnp.full_like(x, terms[-1])
+    for c in terms[-2::-1]:
+        total = total * x + c
+    return total
 
 
 def vtrap(x: ArrayLike, y: ArrayLike) -> Array:

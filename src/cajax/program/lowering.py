@@ -66,7 +66,7 @@ class Lowering:
             if number is not None and number != 0:
                 found = constant(np.full(ref.n, 1 / value.data.dtype.type(number)), ("recip", value.key))  # pyright: ignore
             else:
-                found = mapped("recip", [ref], value.dtype, ("recip", value.key))
+                found = _of_choice(ref, value) or mapped("recip", [ref], value.dtype, ("recip", value.key))
             self._reciprocals[id(value)] = found
         return self._reciprocals[id(value)]
 
@@ -91,6 +91,19 @@ class Lowering:
         if any(r.data is None for r in rest):
             raise UnsupportedError(f"'{equation.name}' at places that change")
         return self.ref(x).at(indexing.moved(equation, indexing.numbers(x.shape), [r.data for r in rest]))
+
+
+def _of_choice(ref: Ref, value: Value) -> Ref | None:
+    """Return one over a choice between two known numbers, as in the derivatives of `max` and `min`; None for others."""
+    if not ref.is_whole or ref.node.op != "select_n":
+        return None
+    which, *cases = ref.node.refs
+    inverses = []
+    for case in cases:
+        if case.node.op != "constant" or case.scalar is None or not (number := case.node.static[case.scalar]):
+            return None
+        inverses.append(constant(np.full(case.n, value.dtype.type(1) / number), ("recip", case.node.key)))
+    return mapped("select_n", [which, *inverses], value.dtype, ("recip", value.key))
 
 
 def lowered(program: Flat, refs: Sequence[Ref]) -> list[Ref]:

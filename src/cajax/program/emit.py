@@ -8,7 +8,7 @@ padded to whole vectors.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .block import Block, Module, Reg
 from .elementwise import MAPS
 from .levels import Kernel, Levels, Slot
 from .nodes import Node, Ref
+from .phases import in_order, phases
 
 STORED = {"f32": "float", "f64": "double", "i1": "i8", "i32": "i32", "i64": "i64"}
 BYTES = {"f32": 4, "f64": 8, "i1": 1, "i32": 4, "i64": 8}
@@ -56,38 +57,121 @@ def text_of(levels: Levels, width: int, numbers: Numbers, names: Mapping[int, st
         for step in levels.steps
         if isinstance(step, Kernel)
     ]
-    return "\n".join([*functions, *module.declared.values()]) + "\n"
+    declared = ["declare i64 @llvm.smin.i64(i64, i64)", *module.declared.values()]
+    return "\n".join([*functions, *dict.fromkeys(declared)]) + "\n"
+
+
+STRIP = 12
+"""Rounds, at most, of a phase's loop before the next phase takes the same entries: what one hands on stays near."""
 
 
 @final
 class _Function:
+    """A kernel: a loop over its entries, or if it is long, strips of entries that its phases take in turn."""
+
     def __init__(self, module: Module, levels: Levels, kernel: Kernel, numbers: Numbers):
         self.module, self.levels, self.kernel, self.numbers = module, levels, kernel, numbers
-        self.entry, self.body = Block(module), Block(module)
+        self.entry = Block(module)
         self.vector = kernel.wide or kernel.n > 1
         self.step = 1 if kernel.wide or kernel.n == 1 else module.width
+        self.inline = levels.inline[id(kernel)]
+        rounds = -(-kernel.n // self.step)
+        self.strip = -(-rounds // -(-rounds // STRIP))
         self._pointers: dict[int, str] = {}
-        self._values: dict[int, Reg] = {}
-        self._loaded: dict[Any, Reg] = {}
 
     def text(self, name: str) -> str:
         """Return the function."""
-        stores = [(slot, self._value(node)) for slot, node in self.kernel.stores]
-        for slot, value in stores:
-            self._store(slot, value)
-        body = "\n".join(f"  {line}" for line in self.body.lines)
+        bodies = self._bodies()
         entry = "\n".join(f"  {line}" for line in self.entry.lines)
+        loops = "".join(
+            f"body{k}:\n  %i{k} = phi i64 [ %from, %{f'body{k - 1}' if k else 'strip'} ], [ %next{k}, %body{k} ]\n"
+            + "".join(f"  {line}\n" for line in body.block.lines)
+            + f"  %next{k} = add i64 %i{k}, {self.step}\n  %more{k} = icmp slt i64 %next{k}, %stop\n"
+            f"  br i1 %more{k}, label %body{k}, label %{f'body{k + 1}' if k + 1 < len(bodies) else 'rest'}\n"
+            for k, body in enumerate(bodies)
+        )
+        length = self.strip * self.step if len(bodies) > 1 else 1 << 40
         return (
             f'define void @{name}(ptr noalias %table, i64 %begin, i64 %end) nounwind "no-builtins" {{\n'
-            f"entry:\n{entry}\n"
-            f"  br label %body\nbody:\n  %i = phi i64 [ %begin, %entry ], [ %next, %body ]\n{body}\n"
-            f"  %next = add i64 %i, {self.step}\n  %more = icmp slt i64 %next, %end\n"
-            f"  br i1 %more, label %body, label %done\ndone:\n  ret void\n}}\n"
+            f"entry:\n{entry}\n  br label %strip\n"
+            f"strip:\n  %from = phi i64 [ %begin, %entry ], [ %stop, %rest ]\n"
+            f"  %far = add i64 %from, {length}\n  %stop = call i64 @llvm.smin.i64(i64 %far, i64 %end)\n"
+            f"  br label %body0\n{loops}"
+            f"rest:\n  %more = icmp slt i64 %stop, %end\n  br i1 %more, label %strip, label %done\n"
+            f"done:\n  ret void\n}}\n"
         )
 
-    def _value(self, node: Node) -> Reg:
+    def pointer(self, number: int) -> str:
+        """Return the register that holds the address of a slot."""
+        if number not in self._pointers:
+            at = self.entry.emit("i64", False, f"getelementptr ptr, ptr %table, i64 {number}")
+            self._pointers[number] = self.entry.emit("i64", False, f"load ptr, ptr {at.text}, align 8").text
+        return self._pointers[number]
+
+    def _bodies(self) -> "list[_Body]":
+        """Return the loop bodies of all phases."""
+        whole = _Body(self, "%i0", {})
+        for _, node in self.kernel.stores:
+            whole.value(node)
+        steps, place = [*whole.steps.values()], {key: k for k, key in enumerate(whole.steps)}
+        order = in_order([[place[id(x)] for x in step.taken] for step in steps])
+        nodes = [steps[k].node for k in order]
+        place = {id(node): k for k, node in enumerate(nodes)}
+        taken = [[place[id(x)] for x in whole.steps[id(node)].taken] for node in nodes]
+        lengths = [whole.steps[id(node)].length for node in nodes]
+        cuts = phases(lengths, taken) if self.vector else []
+        if len(cuts) <= 1:
+            for slot, node in self.kernel.stores:
+                whole.store(slot, node)
+            return [whole]
+        phase = [k for k, cut in enumerate(cuts) for _ in cut]
+        across = {i for at, steps in enumerate(taken) for i in steps if phase[i] < phase[at]}
+        strips = {id(nodes[i]): self._strip(nodes[i], str(k)) for k, i in enumerate(sorted(across))}
+        return [self._phase(f"%i{k}", [nodes[i] for i in cut], strips) for k, cut in enumerate(cuts)]
+
+    def _phase(self, at: str, nodes: Sequence[Node], strips: "Mapping[int, tuple[Slot, str]]") -> "_Body":
+        own = {id(x) for x in nodes}
+        body = _Body(self, at, {key: strip for key, strip in strips.items() if key not in own})
+        for node in nodes:
+            body.value(node)
+            if id(node) in strips:
+                body.hand(node, *strips[id(node)])
+        for slot, node in self.kernel.stores:
+            if id(node) in own:
+                body.store(slot, node)
+        return body
+
+    def _strip(self, node: Node, index: str) -> "tuple[Slot, str]":
+        """Return memory of the function's own for a value that one phase hands to others."""
+        slot = Slot("strip", index, node.n, node.kind, self.kernel.wide)
+        type_ = f"[{self.strip * self.module.width} x {STORED[slot.type]}]"
+        return slot, self.entry.emit("i64", False, f"alloca {type_}, align 64").text
+
+
+@final
+class _Step(NamedTuple):
+    """A value as it was computed: of how many instructions, and which values of the same entry it takes."""
+
+    node: Node
+    length: int
+    taken: list[Node]
+
+
+@final
+class _Body:
+    """A loop body: values of the entry, or the entries, at the register `at`; `strips` holds those of phases before."""
+
+    def __init__(self, function: _Function, at: str, strips: "Mapping[int, tuple[Slot, str]]"):
+        self.function, self.at, self.strips = function, at, strips
+        self.module, self.kernel, self.levels = function.module, function.kernel, function.levels
+        self.vector, self.numbers, self.inline = function.vector, function.numbers, function.inline
+        self.block = Block(function.module)
+        self.steps: dict[int, _Step] = {}
+        self._values: dict[int, Reg] = {}
+        self._loaded: dict[Any, Reg] = {}
+
+    def value(self, node: Node) -> Reg:
         """Compute a node's entry, and what it needs of the same entry, without recursion."""
-        inline = self.levels.inline[id(self.kernel)]
         stack = [(node, False)]
         while stack:
             x, ready = stack.pop()
@@ -99,11 +183,18 @@ class _Function:
                 stack += [
                     (r.node, False)
                     for r in refs
-                    if r.is_whole and id(r.node) in inline and id(r.node) not in self._values
+                    if self._is_own(x, r) and id(r.node) not in self._values and id(r.node) not in self.strips
                 ]
                 continue
-            self._values[id(x)] = self._computed(x, [self._read(x, r, inline) for r in refs])
+            before = len(self.block.lines)
+            self._values[id(x)] = self._computed(x, [self._read(x, r) for r in refs])
+            taken = [r.node for r in refs if self._is_own(x, r)]
+            self.steps[id(x)] = _Step(x, len(self.block.lines) - before, taken)
         return self._values[id(node)]
+
+    def _is_own(self, node: Node, ref: Ref) -> bool:
+        """Whether the kernel computes what a node reads there, of the same entry."""
+        return ref.is_whole and id(ref.node) in self.inline and ref.node.n == node.n
 
     def _operands(self, node: Node) -> Sequence[Ref]:
         k = self.levels.fused.get(id(node))
@@ -115,18 +206,20 @@ class _Function:
     def _computed(self, node: Node, xs: Sequence[Reg]) -> Reg:
         k = self.levels.fused.get(id(node))
         if k is None:
-            return MAPS[node.op](self.body, node, xs)
+            return MAPS[node.op](self.block, node, xs)
         x, y, z = xs
         if node.op == "sub":
-            x, z = (self.body.neg(x), z) if k == 1 else (x, self.body.neg(z))
-        return self.body.fma(x, y, z)
+            x, z = (self.block.neg(x), z) if k == 1 else (x, self.block.neg(z))
+        return self.block.fma(x, y, z)
 
-    def _read(self, node: Node, ref: Ref, inline: set[int]) -> Reg:
+    def _read(self, node: Node, ref: Ref) -> Reg:
         source = ref.node
-        if ref.is_whole and id(source) in inline and source.n == node.n and id(source) in self._values:
+        if self._is_own(node, ref):
+            if id(source) in self.strips:
+                self._values[id(source)] = self._handed(*self.strips[id(source)])
             return self._values[id(source)]
         if source.op == "constant" and source.n == 1 and ref.scalar is not None:
-            return self.body.number(source.kind, source.static[0].item())
+            return self.block.number(source.kind, source.static[0].item())
         key = (id(source), None if ref.table is None else ref.table.tobytes())
         if key not in self._loaded:
             self._loaded[key] = self._load(self.levels.slots[id(source)], ref)
@@ -134,34 +227,28 @@ class _Function:
 
     # Memory
 
-    def _pointer(self, number: int) -> str:
-        if number not in self._pointers:
-            at = self.entry.emit("i64", False, f"getelementptr ptr, ptr %table, i64 {number}")
-            self._pointers[number] = self.entry.emit("i64", False, f"load ptr, ptr {at.text}, align 8").text
-        return self._pointers[number]
-
     def _load(self, slot: Slot, ref: Ref) -> Reg:
         if ref.table is not None and (ref.table < 0).all():
-            return self.body.number(slot.type, 0)
-        pointer = self._pointer(self.numbers.of(slot))
+            return self.block.number(slot.type, 0)
+        pointer = self.function.pointer(self.numbers.of(slot))
         if ref.scalar is not None:
-            return self._from(self.entry, slot, pointer, str(ref.scalar * self._row(slot)), slot.wide)
+            at = str(ref.scalar * (self.module.width if slot.wide else 1))
+            return self._from(self.function.entry, slot, pointer, at, slot.wide)
         table = ref.table
         if table is None:
-            return self._from(self.body, slot, pointer, self._scaled(slot, "%i"), slot.wide or self.vector)
+            return self._from(
+                self.block, slot, pointer, self._scaled(slot, self.at), slot.wide or self.vector
+            )
         shift = int(table[0])
         if shift >= 0 and np.array_equal(table, np.arange(shift, shift + len(table), dtype=np.int32)):
-            at = self.body.emit("i64", False, f"add i64 %i, {shift}")
-            return self._from(self.body, slot, pointer, self._scaled(slot, at.text), slot.wide or self.vector)
+            at = self.block.emit("i64", False, f"add i64 {self.at}, {shift}").text
+            return self._from(self.block, slot, pointer, self._scaled(slot, at), slot.wide or self.vector)
         return self._through(slot, pointer, table)
-
-    def _row(self, slot: Slot) -> int:
-        return self.module.width if slot.wide else 1
 
     def _scaled(self, slot: Slot, at: str) -> str:
         if not slot.wide:
             return at
-        return self.body.emit("i64", False, f"mul i64 {at}, {self.module.width}").text
+        return self.block.emit("i64", False, f"mul i64 {at}, {self.module.width}").text
 
     def _from(self, block: Block, slot: Slot, pointer: str, at: str, wide: bool) -> Reg:
         """Load an entry, or the lanes of one, or some neighbours; of a narrow slot in a wide kernel one number."""
@@ -182,36 +269,40 @@ class _Function:
     def _through(self, slot: Slot, pointer: str, table: np.ndarray) -> Reg:
         """Load entries at the places of a table; zero where it says −1."""
         gaps = bool((table < 0).any())
-        places = self._pointer(self.numbers.index(np.maximum(table, 0)))
+        places = self.function.pointer(self.numbers.index(np.maximum(table, 0)))
         single = self.kernel.wide or not self.vector
         if single:
             at = self._index(places)
-            value = self._from(self.body, slot, pointer, self._scaled(slot, at.text), slot.wide)
+            value = self._from(self.block, slot, pointer, self._scaled(slot, at.text), slot.wide)
         else:
             value = self._gathered(slot, pointer, places)
         if not gaps:
             return value
         mask = self.numbers.index((table >= 0).astype(np.int32))
         if single:
-            there = self.body.compare("ne", self._index(self._pointer(mask)), self.body.number("i64", 0))
+            there = self.block.compare(
+                "ne", self._index(self.function.pointer(mask)), self.block.number("i64", 0)
+            )
         else:
-            there = self.body.compare("ne", self._neighbours(self._pointer(mask)), self.body.number("i32", 0))
-        return self.body.select(there, value, self.body.number(slot.type, 0))
+            there = self.block.compare(
+                "ne", self._neighbours(self.function.pointer(mask)), self.block.number("i32", 0)
+            )
+        return self.block.select(there, value, self.block.number(slot.type, 0))
 
     def _index(self, places: str) -> Reg:
-        at = self.body.emit("i64", False, f"getelementptr i32, ptr {places}, i64 %i").text
-        short = self.body.emit("i32", False, f"load i32, ptr {at}, align 4")
-        return self.body.cast("sext", short, "i64")
+        at = self.block.emit("i64", False, f"getelementptr i32, ptr {places}, i64 {self.at}").text
+        short = self.block.emit("i32", False, f"load i32, ptr {at}, align 4")
+        return self.block.cast("sext", short, "i64")
 
     def _neighbours(self, places: str) -> Reg:
-        at = self.body.emit("i64", False, f"getelementptr i32, ptr {places}, i64 %i").text
-        return self.body.emit("i32", True, f"load <{self.module.width} x i32>, ptr {at}, align 4")
+        at = self.block.emit("i64", False, f"getelementptr i32, ptr {places}, i64 {self.at}").text
+        return self.block.emit("i32", True, f"load <{self.module.width} x i32>, ptr {at}, align 4")
 
     def _gathered(self, slot: Slot, pointer: str, places: str) -> Reg:
         """Load numbers from several places into one vector."""
         w, stored = self.module.width, STORED[slot.type]
         index = self._neighbours(places)
-        at = self.body.emit(
+        at = self.block.emit(
             "i64", True, f"getelementptr {stored}, ptr {pointer}, <{w} x i32> {index.text}"
         ).text
         short = "i8" if slot.type == "i1" else slot.type
@@ -222,14 +313,27 @@ class _Function:
             f"call {type_} {name}(<{w} x ptr> align {BYTES[slot.type]} {at}, <{w} x i1> splat (i1 true),"
             f" {type_} poison)"
         )
-        return self._as_bit(self.body, slot, self.body.emit(slot.type, True, call))
+        return self._as_bit(self.block, slot, self.block.emit(slot.type, True, call))
 
-    def _store(self, slot: Slot, value: Reg) -> None:
-        b, pointer = self.body, self._pointer(self.numbers.of(slot))
+    def store(self, slot: Slot, node: Node) -> None:
+        """Write a value to its slot; a sum grows by it."""
+        self._put(slot, self.function.pointer(self.numbers.of(slot)), self._scaled(slot, self.at), node)
+
+    def hand(self, node: Node, strip: Slot, pointer: str) -> None:
+        """Keep a value for later phases."""
+        self._put(strip, pointer, self._of_strip(strip), node)
+
+    def _handed(self, strip: Slot, pointer: str) -> Reg:
+        return self._from(self.block, strip, pointer, self._of_strip(strip), True)
+
+    def _of_strip(self, strip: Slot) -> str:
+        return self._scaled(strip, self.block.emit("i64", False, f"sub i64 {self.at}, %from").text)
+
+    def _put(self, slot: Slot, pointer: str, at: str, node: Node) -> None:
+        b, value = self.block, self._values[id(node)]
         value = b.splat(value) if self.vector else value
         stored = STORED[slot.type]
         type_ = f"<{self.module.width} x {stored}>" if self.vector else stored
-        at = self._scaled(slot, "%i")
         where = b.emit("i64", False, f"getelementptr {stored}, ptr {pointer}, i64 {at}").text
         align = BYTES[slot.type]
         if slot.kind == "acc":

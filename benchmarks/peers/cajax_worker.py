@@ -108,7 +108,7 @@ class Cajax:
             return {path: grads[path].sum() if path in sums else grads[path] for path in params}
 
         amps = run.amps(spec.cells)
-        return jax_programs.program(jax_programs.batched(one), params, amps, run, named, split_mean)
+        return jax_programs.program(jax_programs.batched(one, run), params, amps, run, named, split_mean)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,12 @@ def split_mean(fn: Callable[..., Any]) -> Callable[..., Any]:
     return jax.shard_map(share, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P(), check_vma=False)
 
 
-def batched(one: Voltages) -> Voltages:
+def batched(one: Voltages, run: Run) -> Voltages:
     """Return the voltages of a batch of amplitudes; a batch of one runs without `vmap`."""
 
     def voltages(params: Any, amps: jax.Array) -> jax.Array:
+        if run.sets:
+            return jax.vmap(one)(params, amps)
         return one(params, amps[0])[None] if len(amps) == 1 else jax.vmap(one, (None, 0))(params, amps)
 
     return voltages
@@ -43,6 +45,9 @@ def program(
 ) -> Callable[[], np.ndarray]:
     """Return the compiled program of `run`; `named` puts a gradient into the common order of arrays."""
     drive = jnp.asarray(amps)
+    if run.sets:
+        spread = np.random.default_rng(0).uniform(0.9, 1.1, len(amps))
+        params = jax.tree.map(lambda x: jnp.stack([x * float(k) for k in spread]), params)
 
     def loss(params: Any, amps: jax.Array) -> jax.Array:
         return jnp.mean((voltages(params, amps) + 60.0) ** 2)

@@ -106,7 +106,7 @@ class Jaxley:
             return {k: v.sum() if spec.cells > 1 and k in FREE else v for k, v in flat.items()}
 
         amps = run.amps(spec.cells)
-        return jax_programs.program(jax_programs.batched(one), params, amps, run, named)
+        return jax_programs.program(jax_programs.batched(one, run), params, amps, run, named)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ class Run:
     """One run: a current step in the root from `delay` ms to the end, `amp` nA times 0.5 to 1.5 over a batch.
 
     "gradient" is that of the mean of (v + 60 mV)² with respect to gNa, gK, gLeak of every control volume (the first
-    `free` of them; 0: one factor of gNa), and the weights of a network. `atol` is for variable steps.
+    `free` of them; 0: one factor of gNa), and the weights of a network. `atol` is for variable steps. With `sets` every
+    run of a batch has parameters of its own, within 10 % of the model's, as a search for parameters has.
     """
 
     what: str = "forward"
@@ -70,6 +71,7 @@ class Run:
     delay: float = 1.0
     atol: float = 0.0
     free: int = 3
+    sets: bool = False
 
     @property
     def steps(self) -> int:

@@ -16,6 +16,7 @@ from .engine.method import Method, Staggered
 from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
+from .program.executor import chosen_backend
 from .simulate import as_inputs, executor, simulate
 from .solve import Adjoint, Checkpointed, Schedule
 from .solve.adjoint import COPIES
@@ -128,25 +129,25 @@ def plan(
     adjoint: Adjoint = Checkpointed(),
     calibrate: bool = True,
     backend: str = "auto",
+    threads: int | None = None,
 ) -> Plan:
     """Say what `simulate` with these arguments, and its gradient, will take: memory and time.
 
     `batch`: how many runs a `jax.vmap` makes at once. With `calibrate` a run of at most a thousand steps and its
-    gradient with respect to all parameters are compiled and timed, which takes some seconds; without it the times are
-    None. A loss that keeps more than recordings needs what it keeps in addition.
-
-    Raises what `simulate` raises for a run that makes no sense, and `ParameterError` for a wrong batch.
+    gradient for all parameters are compiled and timed, which takes seconds; without it the times are None. What a loss
+    keeps beside recordings comes in addition. Raises what `simulate` raises, and `ParameterError` for a wrong batch.
     """
     batch, calibrate = count(batch, "plan: batch"), flag(calibrate, "plan: calibrate")
     require_model(model, "plan")
     inputs = as_inputs(inputs)
-    run = partial(simulate, record=record, method=method, adjoint=adjoint, throw=False, backend=backend)
+    common = {"record": record, "method": method, "backend": backend, "threads": threads}
+    run = partial(simulate, adjoint=adjoint, throw=False, **common)
     shapes = jax.eval_shape(lambda m: run(m, t1, dt, inputs), model)
     n = len(shapes.ts) - 1
     state_bytes, record_bytes = _size(shapes.state), batch * _size(shapes.records)
     schedule = adjoint.plan(n, batch * state_bytes, record_bytes)
     stored = schedule.stored(n)
-    chosen = executor(model, inputs, dt, record, method, n, schedule, backend)
+    chosen = executor(model, inputs, dt, record, method, n, schedule, chosen_backend(backend, threads))
     found = Plan(
         cvs=model.structure.size,
         dtype=str(shapes.state.v.dtype),

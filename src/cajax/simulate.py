@@ -22,7 +22,7 @@ from .engine.step import advance, initial, resumed
 from .inputs.base import Electrode, Input, Trigger
 from .model.model import Model, require_model
 from .model.structure import Structure
-from .program.executor import chosen_backend
+from .program.executor import Backend, chosen_backend
 from .program.run import Chosen, Runner
 from .record.observers import Observers, Recordings
 from .record.parse import parse
@@ -92,7 +92,7 @@ def _run(
     method: Method,
     n: int,
     schedule: Schedule,
-    backend: str,
+    backend: Backend,
 ) -> Solution:
     first, last, records, observers = _stepped(
         model, inputs, state, dt, record, method, n, schedule, Runner(schedule, backend)
@@ -121,11 +121,11 @@ def _stepped(
 
 def executor(
     model: Model, inputs: tuple[Input, ...], dt: float, record: Mapping[str, Any] | None, method: Method, n: int,
-    schedule: Schedule, backend: str,
+    schedule: Schedule, backend: Backend,
 ) -> Chosen:  # fmt: skip
     """Return who would run the loop of such a run, and why not the native machine."""
     chosen = Chosen()
-    loop = Runner(schedule, chosen_backend(backend), chosen)
+    loop = Runner(schedule, backend, chosen)
     recordings = _recordings(model.structure, record)
 
     def run(model: Model, inputs: tuple[Input, ...]) -> State:
@@ -177,6 +177,7 @@ def simulate(
     continued: bool = False,
     throw: bool = True,
     backend: str = "auto",
+    threads: int | None = None,
 ) -> Solution:
     """Run `model` for `t1` ms in steps of `dt` ms and return a `Solution`.
 
@@ -185,8 +186,8 @@ def simulate(
     `sol.state` of another run instead of at rest; with `continued` go on with that run, with its clock and what its
     inputs remember: given the same inputs, both are the unbroken run. `adjoint`: how the reverse pass stores the run.
     `backend`: "native" is a program compiled for this model, "xla" JAX's scan, "auto" the former where it can be.
-    With `throw` a NaN raises `NonFiniteError` that says when and where; inside `jit`, `grad` or `vmap` nothing can be
-    raised, so look at `sol.finite`.
+    `threads`: how many take a compiled run (default: `CAJAX_THREADS`, else all cores). With `throw` a NaN raises
+    `NonFiniteError` that says when and where; inside `jit`, `grad`, `vmap` nothing can be raised: see `sol.finite`.
 
     Works under `jax.jit`, `grad`, `jvp`, `vmap`; a changed parameter value or amplitude never recompiles.
     Raises `ProtocolError`, `UnknownNameError`, `ParameterError` for runs that make no sense.
@@ -195,7 +196,7 @@ def simulate(
     _check_precision(model)
     t1, dt = (number(x, "ms", k, above=0.0, kind=ProtocolError) for k, x in (("t1", t1), ("dt", dt)))
     n = _number_of_steps(t1, dt)
-    backend = _check_choices(method, adjoint, state, throw, backend)
+    chosen = _check_choices(method, adjoint, state, throw, backend, threads)
     inputs = as_inputs(inputs)
     recordings = _recordings(model.structure, record)
     _check_targets(model.structure, inputs)
@@ -207,7 +208,7 @@ def simulate(
     batch = batch_size(model, inputs, state)
     _check_room(n, samples, batch, {name: x.every for name, x in recordings})
     schedule = adjoint.plan(n, batch * _bytes(first), batch * (n + 1) * _bytes(samples))
-    run = partial(_run, record=recordings, method=method, schedule=schedule, backend=backend)
+    run = partial(_run, record=recordings, method=method, schedule=schedule, backend=chosen)
     solution = run(model, inputs, state, jnp.asarray(dt, dtype=float), n=n)
     if throw and not is_traced(model, inputs, state, solution.finite) and not bool(solution.finite):
         raise _diagnosis(
@@ -285,14 +286,14 @@ def _check_times(inputs: Sequence[Input], t1: float, before: State | None) -> No
             source.check(start, end)
 
 
-def _check_choices(method: Any, adjoint: Any, state: Any, throw: Any, backend: Any) -> str:
+def _check_choices(method: Any, adjoint: Any, state: Any, throw: Any, backend: Any, threads: Any) -> Backend:
     """Return the backend that shall be used."""
     of_kind(method, Method, "method", "Staggered() or BackwardEuler()", kind=ProtocolError)
     of_kind(adjoint, Adjoint, "adjoint", "Checkpointed() or Direct()", kind=ProtocolError)
     flag(throw, "throw", kind=ProtocolError)
     if state is not None:
         of_kind(state, State, "state", "the .state of a Solution", kind=ProtocolError)
-    return chosen_backend(backend)
+    return chosen_backend(backend, threads)
 
 
 def _check_state(state: State | None, shapes: State, continued: Any) -> None:

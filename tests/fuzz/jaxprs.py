@@ -99,7 +99,7 @@ def check(part: Function) -> bool:
 
     wanted, found = (
         jax.jit(jax.value_and_grad(lambda w, run=run: loss(run, w), has_aux=True))(w)
-        for run in (scan, Runner(Nested(1), "auto"))
+        for run in (scan, Runner(Nested(1)))
     )
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

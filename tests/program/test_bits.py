@@ -15,7 +15,7 @@ from bits import digest, gradient, lanes_of
 from random_programs import Program, pulled, random_program
 
 import cajax as cx
-from cajax.mech import HH
+from cajax.mech import HH, STDP, ExpSyn, GapJunction, Graded
 from cajax.program import executor
 from cajax.program.executor import THREADS_VARIABLE
 
@@ -91,6 +91,38 @@ def check_checkpoints(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_threads(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     check_threads(seed, monkeypatch)
+
+
+def graded() -> Any:
+    cells = cx.Cell(cx.pyramidal(seed=1)).paint("all", hh=HH())
+    net = cx.Network().add("cells", cells, 40)
+    net = net.connect("cells", "cells", Graded(), rule=cx.bernoulli(0.9, seed=1), weight=1e-5)
+    return net.discretize(cx.PerBranch(1)), "cells.all.hh.gna", "cells"
+
+
+def spiking() -> Any:
+    cells = cx.Cell(cx.ball_and_stick()).paint("all", hh=HH())
+    net = cx.Network().add("a", cells, 60).add("b", cells, 60)
+    net = net.connect("a", "b", ExpSyn(), rule=cx.bernoulli(0.4, seed=1), weight=2e-4, plasticity=STDP())
+    net = net.connect("b", "b", GapJunction(), rule=cx.bernoulli(0.05, seed=2), weight=1e-4)
+    return net.discretize(cx.PerBranch(12)), "a->b.expsyn.weight", "a"
+
+
+@pytest.mark.parametrize("make", [graded, spiking])
+def test_threads_of_a_wide_model(make: Any) -> None:
+    model, path, driven = make()
+    clamp = cx.IClamp(driven, delay=0.1, dur=5.0, amp=0.5)
+
+    def run(threads: int) -> Any:
+        def loss(x: Any) -> Any:
+            sol = cx.simulate(model.replace({path: x}), 1.5, inputs=[clamp], threads=threads)
+            return sum(jnp.mean(v**2) for v in sol.records.values()), sol.records
+
+        return jax.jit(jax.grad(loss, has_aux=True))(model.params[path])
+
+    alone = run(1)
+    for threads in (2, 3, 5):
+        equal(run(threads), alone)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -109,6 +109,12 @@ def test_what_is_asked_for_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None
     cx.simulate(CELL, 0.5, 0.025)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "two", 1025, True, [2]])
+def test_numbers_of_threads_that_are_none(threads: Any) -> None:
+    with pytest.raises(ParameterError, match="threads"):
+        cx.simulate(CELL, 0.5, 0.025, threads=threads)
+
+
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", " 2", "99999", "²"])
 def test_threads_that_are_none(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(executor.THREADS_VARIABLE, threads)
@@ -148,7 +154,7 @@ def test_all_steps_that_fall_back_run_right(name: str, place: str) -> None:
 
 
 def test_loop_without_steps_or_state() -> None:
-    loop = programs.Runner(Nested(1), "auto")
+    loop = programs.Runner(Nested(1))
     x = jnp.arange(3.0)
     last, outs = loop(lambda c: (c + 1, jnp.sum(c)), x, 0)
     assert outs.shape == (0,) and np.array_equal(last, x)

@@ -19,8 +19,12 @@ train = typer.Typer(no_args_is_help=True, help="Train a network of biophysical n
 app.add_typer(train, name="train")
 
 
-def _devices(count: int) -> None:
-    """Make `count` CPU devices, so that a batch runs on that many cores; must come before JAX starts."""
+def _use(cores: int) -> None:
+    """Let a batch run on so many cores; must come before JAX starts.
+
+    Threads of compiled programs, whose numbers do not depend on them; where nothing can be compiled, devices of JAX.
+    JAX's own variable for their number counts first: as many devices give the same bits on one host and on several.
+    """
     # Kinetics are long loops of arithmetic, a fifth faster in wide registers; XLA itself stays at 256 bits.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_prefer_vector_width=512")
     import jax
@@ -30,7 +34,13 @@ def _devices(count: int) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     # A full disk costs speed only.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
-    jax.config.update("jax_num_cpu_devices", count)
+    from ..program.executor import THREADS_VARIABLE, chosen_backend, missing
+
+    native = missing() is None and chosen_backend("auto").name != "xla"
+    devices = int(os.environ.get("JAX_NUM_CPU_DEVICES") or (1 if native else cores))
+    jax.config.update("jax_num_cpu_devices", devices)
+    if native:
+        os.environ.setdefault(THREADS_VARIABLE, str(max(1, cores // devices)))
 
 
 Seed = Annotated[
@@ -72,7 +82,7 @@ def _available() -> int:
 
 
 def _cores(asked: int) -> int:
-    """Return how many devices to make; `ParameterError` for more than could help."""
+    """Return how many cores to use; `ParameterError` for more than could help."""
     most = max(CORES, os.cpu_count() or 1)
     if asked > most:
         raise ParameterError(
@@ -92,7 +102,7 @@ def _train(
     further: Callable[[Path], None] | None = None,
 ) -> None:
     """Run a task from start to report; shared by all tasks. `further` is done last, in the folder of the run."""
-    _devices(_cores(cores))
+    _use(_cores(cores))
     given = {key: value for key, value in settings.items() if value is not None}
     asked = {f"--{key}": value for key, value in given.items()}
     about = {"task": name, **asked, "--resume": resume is not None, "--controls": controls}
@@ -255,7 +265,7 @@ def report(
     from ..train.store import require_run
 
     require_run(run)
-    _devices(_cores(0))
+    _use(_cores(0))
     from ..report import report as write_report
 
     print(write_report(run))

@@ -79,6 +79,7 @@ class Building:
         self.out_wide = wide[loop.n_theta + loop.n_state :]
         self.saved: list[Node] = []
         self.saved_wide: list[bool] = []
+        self._saved_inputs: list[Node] = []
         self._levels: dict[int, Levels] = {}
         inputs, outputs = self._forward()
         roots: list[tuple[Role, Ref]] = [
@@ -133,16 +134,21 @@ class Building:
         roots = lowered(back.step, refs)
         cts = {key for key, (slot, _) in inputs.known.items() if slot.kind in ("ct_in", "ct_record")}
         known = {node.key: node for node in ordered(outputs) if node.op not in ("input", "constant")}
-        chosen = worth_storing(roots, cts, known)
+        # States after the step are there anyway, as those before the next one.
+        after = {r.node.key: i for i, r in reversed([*enumerate(outputs[: loop.n_state])]) if r.is_whole}
         replaced: dict[int, Node] = {}
-        for node in chosen:
-            stored = known[node.key]
-            replaced[id(node)] = Node("input", (), node.n, node.dtype, node.key)
-            self.saved.append(stored)
+        for node in worth_storing(roots, cts, known, set(after)):
+            stored = replaced[id(node)] = Node("input", (), node.n, node.dtype, node.key)
+            if (i := after.get(node.key)) is not None:
+                wide = self.state_wide[i]
+                inputs.known[id(stored)] = Slot("state_next", (i,), node.n, node.kind, wide), wide
+                inputs.nodes.append(stored)
+            else:
+                self.saved.append(known[node.key])
+                self._saved_inputs.append(stored)
         for node in ordered(roots):
             node.refs = tuple(_renewed(r, replaced) for r in node.refs)
         roots = [_renewed(r, replaced) for r in roots]
-        self._saved_inputs = [replaced[id(node)] for node in chosen]
         return inputs, roots
 
     def _reverse_levels(self, reverse: Any, decided: Any) -> Levels:

@@ -3,11 +3,12 @@
 import os
 import warnings
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 
+from ..base.checks import count
 from ..base.errors import CajaxError, ParameterError, unknown
 from ..solve import native
 from . import compiled
@@ -18,13 +19,25 @@ from .nodes import UnsupportedError
 BACKENDS = ("auto", "native", "xla")
 BACKEND_VARIABLE = "CAJAX_BACKEND"
 THREADS_VARIABLE = "CAJAX_THREADS"
+MOST_THREADS = 1024
 
 
-def chosen_backend(backend: str) -> str:
-    """Return the backend that a run shall use; the argument counts first, then the environment's `CAJAX_BACKEND`.
+@final
+class Backend(NamedTuple):
+    """Who shall run a loop: "auto", "native" or "xla", and on how many threads; None: as many as there are for it."""
 
-    Raises `UnknownNameError` for another name, and `CajaxError` where "native" is asked for and cannot be had.
+    name: str = "auto"
+    threads: int | None = None
+
+
+def chosen_backend(backend: str, threads: int | None = None) -> Backend:
+    """Return the backend that a run shall use; the arguments count first, then the environment's `CAJAX_BACKEND`.
+
+    Raises `UnknownNameError` for another name, `ParameterError` for a wrong number of threads, and `CajaxError` where
+    "native" is asked for and cannot be had.
     """
+    if threads is not None:
+        threads = count(threads, "threads", most=MOST_THREADS)
     name, where = backend, ""
     if backend == "auto" and (given := os.environ.get(BACKEND_VARIABLE)):
         name, where = given, f"the variable {BACKEND_VARIABLE}"
@@ -32,7 +45,7 @@ def chosen_backend(backend: str) -> str:
         raise unknown("backend", str(name), BACKENDS, where)
     if name == "native" and (why := missing()) is not None:
         raise CajaxError(f"simulate: backend 'native' cannot be had: {why}")
-    return name
+    return Backend(name, threads)
 
 
 @cache
@@ -53,10 +66,12 @@ def said_missing() -> None:
 
 
 def threads() -> int:
-    """Return how many threads share the lanes of a batch: the environment's `CAJAX_THREADS`, else all cores."""
+    """Return how many threads take a loop where it is not said: the environment's `CAJAX_THREADS`, else all cores."""
     if given := os.environ.get(THREADS_VARIABLE):
-        if not given.isdecimal() or not 1 <= int(given) <= 1024:
-            raise ParameterError(f"{THREADS_VARIABLE} is {given!r}; give a number of threads from 1 to 1024")
+        if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
+            raise ParameterError(
+                f"{THREADS_VARIABLE} is {given!r}; give a number of threads from 1 to {MOST_THREADS}"
+            )
         return int(given)
     try:
         cores = len(os.sched_getaffinity(0))
@@ -104,7 +119,8 @@ def unsupported(loop: Loop) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def call(context: Any, operands: Any, number: int) -> Any:
+def call(context: Any, operands: Any, number: int, loop: Loop) -> Any:
     """Return the results of the native machine, within a lowering."""
     lowering = jax.ffi.ffi_lowering(native.LOOP)
-    return lowering(context, *operands, digest=np.int64(number), threads=np.int64(threads()))
+    many = threads() if loop.threads is None else loop.threads
+    return lowering(context, *operands, digest=np.int64(number), threads=np.int64(many))

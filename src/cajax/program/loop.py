@@ -29,13 +29,14 @@ class Loop:
     An out is taken at step 0, `every`, 2 · `every`, …
 
     `levels` is how deeply the reverse nests segments, as in `cajax.solve.Checkpointed`; `lengths` are those of the
-    segments, outermost first. Of a loop that carries tangents, `dual` is the loop it is the derivative of, and of which
-    operands. Static: compared by identity.
+    segments, outermost first. `threads` is how many may take it, None if it is not said. Of a loop that carries
+    tangents, `dual` is the loop it is the derivative of, and of which operands. Static: compared by identity.
     """
 
     def __init__(
         self, step: "Flat | Callable[[], Flat]", inputs: Sequence[Value], outputs: Sequence[Value], n_theta: int,
-        steps: int, levels: int, lengths: tuple[int, ...], every: tuple[int, ...], dual: "Dual | None" = None,
+        steps: int, levels: int, lengths: tuple[int, ...], every: tuple[int, ...], threads: int | None = None,
+        dual: "Dual | None" = None,
     ):  # fmt: skip
         self._step = step
         self.inputs, self.n_theta = tuple(inputs), n_theta
@@ -44,7 +45,7 @@ class Loop:
         self.outs = tuple(outputs[self.n_state :])
         self.n_out = len(self.outs)
         self.every = every
-        self.steps, self.levels, self.lengths, self.dual = steps, levels, lengths, dual
+        self.steps, self.levels, self.lengths, self.threads, self.dual = steps, levels, lengths, threads, dual
         self._duals: dict[tuple[bool, ...], Loop] = {}
         self._reverses: dict[tuple[bool, ...], Reverse] = {}
 
@@ -75,9 +76,8 @@ class Loop:
 
     def like(self, step: Flat, n_theta: int) -> "Loop":
         """Return a loop of another step, taken as often."""
-        return Loop(
-            step, step.inputs, step.outputs, n_theta, self.steps, self.levels, self.lengths, self.every
-        )
+        lasting = self.steps, self.levels, self.lengths, self.every, self.threads
+        return Loop(step, step.inputs, step.outputs, n_theta, *lasting)
 
     def run(self, *operands: Any) -> list[Any]:
         """Return the last states and the outs, [sample, …], by a scan: the reference."""
@@ -122,7 +122,8 @@ class Loop:
         states = [*self.states, *(self.states[i] for i in self.moving)]
         outputs = [*states, *self.outs, *(self.outs[i] for i in self.told)]
         inputs = [*thetas, *states]
-        lasting = self.steps, self.levels, self.lengths, (*self.every, *(self.every[i] for i in self.told))
+        every = (*self.every, *(self.every[i] for i in self.told))
+        lasting = self.steps, self.levels, self.lengths, every, self.threads
 
         def step() -> Flat:
             closed = jax.make_jaxpr(self._both(chosen))(
@@ -222,11 +223,11 @@ def is_float(x: Value) -> bool:
 
 def made(
     step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int, levels: int, lengths: tuple[int, ...],
-    every: Mapping[str, int] | None = None,
+    every: Mapping[str, int] | None = None, threads: int | None = None,
 ) -> tuple[Loop, list[Any], Callable[[Sequence[Any]], tuple[Any, Any]]]:  # fmt: skip
     """Return the loop of a step (carry → carry, out), its operands, and what makes its results carry and outs.
 
-    `every` says of outs by name how many steps apart they are taken.
+    `every` says of outs by name how many steps apart they are taken, `threads` how many may take the loop.
     """
     typed, tree = jax.tree.flatten(carry)
     leaves = [keys.data(x) for x in typed]
@@ -246,7 +247,7 @@ def made(
     n_theta = len(thetas)
     thetas, flat, changing = _hoisted(flat, n_theta, [*thetas, *leaves])
     taken = tuple(jax.tree.leaves(apart))
-    loop = Loop(flat, flat.inputs, flat.outputs, len(thetas), steps, levels, lengths, taken)
+    loop = Loop(flat, flat.inputs, flat.outputs, len(thetas), steps, levels, lengths, taken, threads)
     operands = [*thetas, *(leaves[i] for i in changing)]
 
     def results(found: Sequence[Any]) -> tuple[Any, Any]:

@@ -34,7 +34,7 @@ def _loop_native(
     if number is None:
         params = {"loop": loop, "lanes": lanes, "flags": flags, "nonzero": nonzero, "keep": keep}
         return mlir.lower_fun(_loop_reference, multiple_results=True)(context, *xs, **params)
-    return executor.call(context, xs, number)
+    return executor.call(context, xs, number, loop)
 
 
 def _adjoint_native(
@@ -47,7 +47,7 @@ def _adjoint_native(
         return mlir.lower_fun(reference_cotangents, multiple_results=True)(context, residual, *xs, **params)
     # Thetas, states and what was kept, then the cotangents.
     count = loop.n_theta + loop.n_state
-    return executor.call(_reordered(context, count), [*xs[:count], residual, *xs[count:]], number)
+    return executor.call(_reordered(context, count), [*xs[:count], residual, *xs[count:]], number, loop)
 
 
 def _reordered(context: Any, count: int) -> Any:

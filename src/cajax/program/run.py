@@ -13,7 +13,7 @@ from ..solve.loop import lengths
 from . import batches as batches
 from . import derivatives as derivatives
 from . import lowerings as lowerings
-from .executor import chosen_backend, missing, said_missing, unsupported
+from .executor import Backend, missing, said_missing, unsupported
 from .loop import made
 from .nodes import UnsupportedError
 from .primitive import run
@@ -39,7 +39,7 @@ class Runner:
     """
 
     schedule: Schedule
-    backend: str
+    backend: Backend = Backend()
     chosen: Chosen = field(default_factory=Chosen)
 
     def __call__(self, step: Step, carry: Any, n: int) -> tuple[Any, Any]:
@@ -55,7 +55,9 @@ class Runner:
         self, step: Step, carry: Any, n: int, every: Mapping[str, int] | None
     ) -> tuple[Any, Any] | None:
         why = why_not(self.schedule, self.backend)
-        found = compiled_run(self.schedule, step, carry, n, every) if why is None else why
+        found = (
+            compiled_run(self.schedule, step, carry, n, every, self.backend.threads) if why is None else why
+        )
         if isinstance(found, str):
             self.chosen.executor, self.chosen.why = "xla", found
             return None
@@ -63,9 +65,9 @@ class Runner:
         return found
 
 
-def why_not(schedule: Schedule, backend: str) -> str | None:
+def why_not(schedule: Schedule, backend: Backend) -> str | None:
     """Return why a run takes JAX's scan whatever its model is, None where it may be compiled."""
-    if chosen_backend(backend) == "xla":
+    if backend.name == "xla":
         return "the backend 'xla' was asked for"
     if jax.default_backend() != "cpu":
         return f"JAX computes on a {jax.default_backend()}"
@@ -80,12 +82,13 @@ def why_not(schedule: Schedule, backend: str) -> str | None:
 
 
 def compiled_run(
-    schedule: Schedule, step: Step, carry: Any, n: int, every: Mapping[str, int] | None = None
-) -> tuple[Any, Any] | str:
+    schedule: Schedule, step: Step, carry: Any, n: int, every: Mapping[str, int] | None = None,
+    threads: int | None = None,
+) -> tuple[Any, Any] | str:  # fmt: skip
     """Run a loop as a compiled program; return why it cannot be compiled where it cannot."""
     levels = schedule.nesting() or 1
     try:
-        loop, operands, results = made(step, carry, n, levels, lengths(n, levels), every)
+        loop, operands, results = made(step, carry, n, levels, lengths(n, levels), every, threads)
     except UnsupportedError as error:
         return str(error)
     if (why := unsupported(loop)) is not None:

@@ -12,6 +12,7 @@ from .nodes import Node, UnsupportedError
 
 PLACES = (
     "constant", "temp", "theta", "state_in", "state_out", "out", "saved", "ct_in", "ct_out", "ct_record", "acc",
+    "state_next",
 )  # fmt: skip
 CODES = {"solve": 1, "sums": 2, "products": 3, "rows": 4, "due": 5, "gather": 6, "scatter": 7, "joined": 8}
 REDUCTIONS = {"add": 0, "max": 1, "or": 1, "min": 2, "and": 2}

@@ -1,6 +1,6 @@
 """What the forward pass stores for the way back: the cheapest choice between keeping a value and computing it again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from .cut import Network
@@ -21,12 +21,14 @@ OTHER = {
 NEVER = 1 << 28
 
 
-def worth_storing(roots: Sequence[Ref], cotangents: set[int], known: Mapping[Any, Node]) -> list[Node]:
+def worth_storing(
+    roots: Sequence[Ref], cotangents: set[int], known: Mapping[Any, Node], free: Collection[Any] = ()
+) -> list[Node]:
     """Return the nodes, of those that do not depend on cotangents, that the forward pass shall store.
 
-    `known` are the nodes of the forward pass by their key. What the solves of the way back need is stored first, so
-    that nothing dear is computed before them: one kernel after the solve then computes everything again and uses it at
-    once, where two kernels would compute it twice or hand it over in memory.
+    `known` are the nodes of the forward pass by their key; `free` are the keys of those that are stored anyway. What
+    the solves of the way back need is stored first, so that nothing dear is computed before them: one kernel after the
+    solve then computes everything again and uses it at once, where two would compute it twice or hand it over.
     """
     nodes = ordered(roots)
     back: set[int] = set()
@@ -39,8 +41,10 @@ def worth_storing(roots: Sequence[Ref], cotangents: set[int], known: Mapping[Any
     early = {id(r.node) for x in nodes if id(x) in early for r in x.refs} - back
     primal = [x for x in nodes if id(x) not in back and x.op not in ("input", "constant")]
     again = _reached([x for x in primal if id(x) in late])
-    first = _cut(primal, early, known, set(), lambda x: NEVER // 4 if _dear(x) and id(x) in again else 0)
-    second = _cut(primal, early | late, known, {id(x) for x in first}, _cost)
+    first = _cut(
+        primal, early, known, free, set(), lambda x: NEVER // 4 if _dear(x) and id(x) in again else 0
+    )
+    second = _cut(primal, early | late, known, free, {id(x) for x in first}, _cost)
     return [*first, *second]
 
 
@@ -66,6 +70,7 @@ def _cut(
     primal: Sequence[Node],
     needed: set[int],
     known: Mapping[Any, Node],
+    free: Collection[Any],
     stored: set[int],
     cost: Callable[[Node], int],
 ) -> list[Node]:
@@ -87,7 +92,7 @@ def _cut(
         a, r = number[id(x)], number[id(x)] + 1
         twin = known.get(x.key)
         storable = twin is not None and twin.n == x.n and twin.dtype == x.dtype
-        join(a, r, min(NEVER, STORE * x.n) if storable else NEVER)
+        join(a, r, NEVER if not storable else 0 if x.key in free else min(NEVER, STORE * x.n))
         if price := min(NEVER // 4, cost(x) * x.n):
             join(r, sink, price)
         for ref in x.refs:

@@ -66,6 +66,7 @@ class ProgramReader {
     p.arena = in_.count(std::int64_t{1} << 50);
     const std::int64_t ops = in_.count(1 << 24);
     for (std::int64_t i = 0; i < ops; ++i) p.ops.push_back(op(p));
+    share_out(p, width_);
     return p;
   }
 
@@ -150,7 +151,7 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
   }
   const auto n = [](const auto& list) { return static_cast<std::int64_t>(list.size()); };
   const std::vector<std::int64_t> sizes{constants, 0, n(run.thetas), n(run.states), n(run.states), n(run.outs),
-                                        n(run.saved), n(run.cts), n(run.cts), n(run.outs), n(run.accs)};
+                                        n(run.saved), n(run.cts), n(run.cts), n(run.outs), n(run.accs), n(run.states)};
   ProgramReader reader(in, pointers, kernels, run.width);
   run.forward = reader.read(sizes);
   run.reverse = reader.read(sizes);

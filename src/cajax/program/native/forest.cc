@@ -73,6 +73,8 @@ Stand stand(const Tree& tree, const Base& base) {
     if (massless) junction += tree.lanes;
   }
   Stand to;
+  to.junction = base.junction;
+  to.junctions = (junction - base.junction) / tree.lanes;
   to.lanes = tree.lanes;
   for (const std::int32_t k : schedule(tree)) {
     const std::int32_t p = tree.parent[k];

@@ -31,12 +31,13 @@ void bring_out(const Loop& run, const Field& f, const char* from, std::int64_t f
 }
 
 constexpr std::int64_t kChunk = 32;  // samples that are turned around at once
+constexpr std::int64_t kWorthTeam = 4096;  // entries that a step shares out for which threads are started
 
 // One tile: its lanes, its memory, its tables of addresses.
 class Tile {
  public:
-  Tile(const Loop& run, const Memory& memory, std::int64_t number, char* const* shared)
-      : run_(run), memory_(memory), first_(number * run.width),
+  Tile(const Loop& run, const Memory& memory, std::int64_t number, char* const* shared, Team& team)
+      : run_(run), memory_(memory), team_(team), first_(number * run.width),
         count_(run.lanes ? static_cast<int>(std::min(run.width, run.lanes - first_)) : 1), number_(number),
         forward_(run.forward.slots.size()), reverse_(run.reverse.slots.size()),
         arena_(std::make_unique<Block>(std::max(run.forward.arena, run.reverse.arena) + 64)),
@@ -135,7 +136,7 @@ class Tile {
     start(now);
     for (std::int64_t n = 0; n < run_.steps; ++n) {
       char* next = two + ((n + 1) % 2) * run_.stride;
-      if (whole && n + 1 < run_.steps) next = kept() + (n + 1) * run_.stride;
+      if (whole) next = kept() + (n + 1) * run_.stride;
       if (keeps && !whole && n % run_.lengths[0] == 0) {
         std::memcpy(kept() + n / run_.lengths[0] * run_.state_bytes, now, run_.state_bytes);
       }
@@ -161,7 +162,7 @@ class Tile {
     point(run_.forward, forward_, kOut, [&](std::int64_t i) {
       return outs_[i].get() + (run_.mode == kAdjoint ? 0 : n % kChunk) * out_bytes_[i];
     });
-    step(run_.forward, run_.width, forward_.data(), scratch_->get());
+    step(run_.forward, run_.width, forward_.data(), scratch_->get(), team_);
   }
 
   // Hands the samples before step n over to the caller.
@@ -238,6 +239,7 @@ class Tile {
     for (std::int64_t k = count; k-- > 0;) {
       char* now = records + k * run_.stride;
       point(run_.reverse, reverse_, kStateIn, [&](std::int64_t i) { return now + run_.states[i].offset; });
+      point(run_.reverse, reverse_, kStateNext, [&](std::int64_t i) { return now + run_.stride + run_.states[i].offset; });
       point(run_.reverse, reverse_, kSaved, [&](std::int64_t i) { return now + run_.saved[i].offset; });
       point(run_.reverse, reverse_, kCtIn, at_ct(ct_now_));
       point(run_.reverse, reverse_, kCtOut, at_ct(ct_next_));
@@ -250,7 +252,7 @@ class Tile {
         at += padded((f.n + 16) * run_.width * f.bytes);
       }
       point(run_.reverse, reverse_, kCtRecord, [&](std::int64_t i) { return records_at[i]; });
-      step(run_.reverse, run_.width, reverse_.data(), scratch_->get());
+      step(run_.reverse, run_.width, reverse_.data(), scratch_->get(), team_);
       std::swap(ct_now_, ct_next_);
     }
   }
@@ -278,6 +280,7 @@ class Tile {
 
   const Loop& run_;
   const Memory& memory_;
+  Team& team_;
   std::int64_t first_;
   int count_;
   std::int64_t number_;
@@ -334,9 +337,13 @@ void execute(const Loop& run, const Memory& memory, int threads) {
   const std::int64_t count = run.tiles();
   std::vector<std::unique_ptr<Tile>> tiles(count);
   std::atomic<std::int64_t> next{0};
+  // Threads that there are no tiles for join in those that there are, if there is enough to share.
+  const bool wide = std::max(run.forward.shared, run.reverse.shared) >= kWorthTeam;
+  const int members = wide ? static_cast<int>(std::max<std::int64_t>(1, threads / count)) : 1;
   const auto work = [&] {
+    Team team(members);
     for (std::int64_t i; (i = next++) < count;) {
-      tiles[i] = std::make_unique<Tile>(run, memory, i, shared.data());
+      tiles[i] = std::make_unique<Tile>(run, memory, i, shared.data(), team);
       if (run.mode == kAdjoint) {
         tiles[i]->adjoint();
       } else {

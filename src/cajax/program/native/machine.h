@@ -20,7 +20,8 @@ struct Field {
 
 // Where a slot of the table points to.
 enum Place : std::int64_t {
-  kConstant, kTemp, kTheta, kStateIn, kStateOut, kOut, kSaved, kCtIn, kCtOut, kCtRecord, kAcc, kPlaces
+  kConstant, kTemp, kTheta, kStateIn, kStateOut, kOut, kSaved, kCtIn, kCtOut, kCtRecord, kAcc, kStateNext,
+  kPlaces
 };
 
 enum Code : std::int64_t { kKernel, kSolve, kReduce, kProducts, kRows, kDue, kGather, kScatter, kJoined };
@@ -39,6 +40,7 @@ struct Op {
   std::shared_ptr<Forest> forest;
   std::vector<std::vector<std::int32_t>> indices;  // what `rows` read
   std::vector<Rows> rows;
+  bool shared = false, meets = false;  // whether a team shares it out, and has to meet behind it
 };
 
 // The operations of one step, forward or back.
@@ -48,6 +50,7 @@ struct Program {
   std::vector<std::pair<std::int64_t, std::int64_t>> by_place[kPlaces];  // (slot, index)
   std::int64_t arena = 0;    // bytes of temporaries, and of scratch behind them
   std::int64_t scratch = 0;
+  std::int64_t shared = 0;   // entries of what a team shares out
 };
 
 enum Mode : std::int64_t { kForward, kStoring, kAdjoint };
@@ -66,8 +69,8 @@ struct Loop {
   std::vector<std::vector<char>> constants;
 
   std::int64_t tiles() const { return lanes ? (lanes + width - 1) / width : 1; }
-  // Records that one tile keeps for the way back.
-  std::int64_t kept() const { return lengths.empty() ? steps : (steps + lengths[0] - 1) / lengths[0]; }
+  // Records that one tile keeps for the way back; if every one, that after the last step too.
+  std::int64_t kept() const { return lengths.empty() ? steps + 1 : (steps + lengths[0] - 1) / lengths[0]; }
   std::int64_t kept_bytes() const { return lengths.empty() ? stride : state_bytes; }
   std::int64_t all_kept_bytes() const { return tiles() * kept() * kept_bytes(); }
 };
@@ -87,7 +90,10 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
 void execute(const Loop& run, const Memory& memory, int threads);
 
 // One step: all operations, on the addresses in `table`.
-void step(const Program& program, std::int64_t width, void** table, char* scratch);
+void step(const Program& program, std::int64_t width, void** table, char* scratch, Team& team);
+
+// Which operations a team shares out: those of enough entries to be worth the meeting.
+void share_out(Program& program, std::int64_t width);
 
 // An out is taken at steps 0, every, 2 · every, ...
 inline std::int64_t every(const Field& out) { return out.offset >> 1; }

@@ -11,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "team.h"
+
 namespace cajax::program {
 
 template <typename T>
@@ -31,6 +33,7 @@ struct Stand {
   std::vector<Step> steps;          // in the order of the elimination
   std::vector<std::int32_t> roots;  // rows
   std::int64_t lanes = 1;
+  std::int64_t junction = 0, junctions = 0;  // its first junction's row, and how many there are, of each cell
 };
 
 // Cells of one control volume: rows [first, first + count).
@@ -56,11 +59,13 @@ std::int64_t solve_scratch(const Forest& forest, int width, bool wide_a, bool wi
 
 // Solves (diag(a) + G) x = b. Rows of a, b and x: the CVs, then the junctions, whose content does not matter.
 // Overwrites a and b. x is wide where any operand is; it may be b if it is as wide. The arithmetic is that of
-// cajax.solve, bit for bit. Where only b is wide, the tree is factored once for all lanes.
+// cajax.solve, bit for bit. Where only b is wide, the tree is factored once for all lanes. The trees of a `share` are
+// solved, which several threads may do if `solve_is_shared`.
 void solve(const Forest& forest, int width, Array<float> a, Array<const float> g, Array<float> b, float* x,
-           float* scratch);
+           float* scratch, Share share = {});
 void solve(const Forest& forest, int width, Array<double> a, Array<const double> g, Array<double> b, double* x,
-           double* scratch);
+           double* scratch, Share share = {});
+bool solve_is_shared(int width, bool wide_a, bool wide_g, bool wide_b);
 
 // --- Trees joined by gap junctions ----------------------------------------------------------------------------------
 

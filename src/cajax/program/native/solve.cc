@@ -78,11 +78,11 @@ CAJAX_INLINE void substitute(const Stand& stand, const Columns<T>& at) {
   }
 }
 
-// Cells from `cell` on, as many at a time as fit; returns the first that is left.
+// Cells from `cell` to before `end`, as many at a time as fit; returns the first that is left.
 template <typename T, int V, int kRow, int kEdge, bool kShared, int kSide>
-CAJAX_INLINE std::int64_t sweep(const Stand& stand, const Columns<T>& at, std::int64_t cell) {
+CAJAX_INLINE std::int64_t sweep(const Stand& stand, const Columns<T>& at, std::int64_t cell, std::int64_t end) {
   constexpr int kCells = kSide * V / kRow;
-  for (; cell + kCells <= stand.lanes; cell += kCells) {
+  for (; cell + kCells <= end; cell += kCells) {
     const std::int64_t shift = cell * kRow;
     const Columns<T> here{at.a + shift, at.g + cell * kEdge, at.b + shift, at.x + shift};
     eliminate<T, V, kRow, kEdge, kShared, kSide>(stand, here);
@@ -142,35 +142,52 @@ CAJAX_INLINE void divide(const T* a, const T* b, T* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] = b[i] * (T(1) / a[i]);
 }
 
-template <typename T>
-CAJAX_INLINE void solve_narrow(const Forest& forest, const Columns<T>& at) {
-  constexpr int kMost = 64 / sizeof(T);
-  std::fill(at.a + forest.cvs, at.a + forest.cvs + forest.junctions, T(0));
-  std::fill(at.b + forest.cvs, at.b + forest.cvs + forest.junctions, T(0));
-  for (const Points& p : forest.points) divide(at.a + p.first, at.b + p.first, at.x + p.first, p.count);
-  for (const Stand& stand : forest.stands) {
-    std::int64_t cell = 0;
-    if (stand.lanes > 1) {
-      cell = sweep<T, kMost, 1, 1, false, 2>(stand, at, cell);
-      cell = sweep<T, kMost, 1, 1, false, 1>(stand, at, cell);
-      cell = sweep<T, kMost / 2, 1, 1, false, 1>(stand, at, cell);
-      cell = sweep<T, kMost / 4, 1, 1, false, 1>(stand, at, cell);
+// Of a share of all trees: the cells of one control volume at once, then sweep(stand, first cell, end) of every stand,
+// whose junctions are empty. `unit` cells are swept together.
+template <typename T, int kRow, typename F>
+CAJAX_INLINE void each_stand(const Forest& forest, const Columns<T>& at, std::int64_t unit, Share share, const F& sweep) {
+  for (const Points& p : forest.points) {
+    const std::int64_t first = (p.first + share.begin(p.count, unit)) * kRow, end = (p.first + share.end(p.count, unit)) * kRow;
+    divide(at.a + first, at.b + first, at.x + first, end - first);
+  }
+  for (std::size_t k = 0; k < forest.stands.size(); ++k) {
+    const Stand& stand = forest.stands[k];
+    const bool whole = stand.lanes == 1;
+    if (whole && static_cast<int>(k % share.of) != share.rank) continue;
+    const std::int64_t first = whole ? 0 : share.begin(stand.lanes, unit), end = whole ? 1 : share.end(stand.lanes, unit);
+    if (first == end) continue;
+    // At once what lies together: of a single cell, or of all cells, every junction.
+    const std::int64_t many = end - first == stand.lanes ? 1 : stand.junctions, length = many == 1 ? stand.junctions * stand.lanes : end - first;
+    for (std::int64_t j = 0; j < many; ++j) {
+      const std::int64_t row = (stand.junction + j * stand.lanes + first) * kRow;
+      std::fill(at.a + row, at.a + row + length * kRow, T(0));
+      std::fill(at.b + row, at.b + row + length * kRow, T(0));
     }
-    sweep<T, 1, 1, 1, false, 1>(stand, at, cell);
+    sweep(stand, first, end);
   }
 }
 
+template <typename T>
+CAJAX_INLINE void solve_narrow(const Forest& forest, const Columns<T>& at, Share share) {
+  constexpr int kMost = 64 / sizeof(T);
+  each_stand<T, 1>(forest, at, 2 * kMost, share, [&](const Stand& stand, std::int64_t cell, std::int64_t end) CAJAX_INLINED {
+    if (stand.lanes > 1) {
+      cell = sweep<T, kMost, 1, 1, false, 2>(stand, at, cell, end);
+      cell = sweep<T, kMost, 1, 1, false, 1>(stand, at, cell, end);
+      cell = sweep<T, kMost / 2, 1, 1, false, 1>(stand, at, cell, end);
+      cell = sweep<T, kMost / 4, 1, 1, false, 1>(stand, at, cell, end);
+    }
+    sweep<T, 1, 1, 1, false, 1>(stand, at, cell, end);
+  });
+}
+
 template <typename T, int W, bool kShared>
-CAJAX_INLINE void solve_wide(const Forest& forest, const Columns<T>& at) {
-  constexpr int kEdge = kShared ? 1 : W;
-  const std::int64_t first = forest.cvs * W, end = first + forest.junctions * W;
-  std::fill(at.a + first, at.a + end, T(0));
-  std::fill(at.b + first, at.b + end, T(0));
-  for (const Points& p : forest.points) divide(at.a + p.first * W, at.b + p.first * W, at.x + p.first * W, p.count * W);
-  for (const Stand& stand : forest.stands) {
-    const std::int64_t cell = sweep<T, W, W, kEdge, kShared, 4>(stand, at, 0);
-    sweep<T, W, W, kEdge, kShared, 1>(stand, at, cell);
-  }
+CAJAX_INLINE void solve_wide(const Forest& forest, const Columns<T>& at, Share share) {
+  constexpr int kEdge = kShared ? 1 : W, kSide = 4;
+  each_stand<T, W>(forest, at, kSide, share, [&](const Stand& stand, std::int64_t cell, std::int64_t end) CAJAX_INLINED {
+    cell = sweep<T, W, W, kEdge, kShared, kSide>(stand, at, cell, end);
+    sweep<T, W, W, kEdge, kShared, 1>(stand, at, cell, end);
+  });
 }
 
 template <typename T, int W>
@@ -202,7 +219,8 @@ CAJAX_INLINE void widen(const T* from, std::int64_t count, T* to) {
 
 // A narrow a or b is made wide where the sums of a tree are.
 template <typename T, int W>
-CAJAX_INLINE void solve_tile(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x, T* scratch) {
+CAJAX_INLINE void solve_tile(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x, T* scratch,
+                             Share share) {
   if (!a.wide && !g.wide) return solve_factored<T, W>(forest, {a.at, g.at, b.at, x}, scratch);
   if (!a.wide) {
     widen<T, W>(a.at, forest.cvs, scratch);
@@ -213,13 +231,13 @@ CAJAX_INLINE void solve_tile(const Forest& forest, Array<T> a, Array<const T> g,
     b.at = x;
   }
   const Columns<T> at{a.at, g.at, b.at, x};
-  g.wide ? solve_wide<T, W, false>(forest, at) : solve_wide<T, W, true>(forest, at);
+  g.wide ? solve_wide<T, W, false>(forest, at, share) : solve_wide<T, W, true>(forest, at, share);
 }
 
 #define CAJAX_TILE(T, W)                                                                                    \
   CAJAX_CLONES void solve_##T##_##W(const Forest& forest, Array<T> a, Array<const T> g, Array<T> b, T* x,   \
-                                    T* scratch) {                                                           \
-    solve_tile<T, W>(forest, a, g, b, x, scratch);                                                          \
+                                    T* scratch, Share share) {                                              \
+    solve_tile<T, W>(forest, a, g, b, x, scratch, share);                                                   \
   }
 CAJAX_TILE(float, 4)
 CAJAX_TILE(float, 8)
@@ -229,8 +247,12 @@ CAJAX_TILE(double, 4)
 CAJAX_TILE(double, 8)
 #undef CAJAX_TILE
 
-CAJAX_CLONES void solve_float(const Forest& forest, const Columns<float>& at) { solve_narrow(forest, at); }
-CAJAX_CLONES void solve_double(const Forest& forest, const Columns<double>& at) { solve_narrow(forest, at); }
+CAJAX_CLONES void solve_float(const Forest& forest, const Columns<float>& at, Share share) {
+  solve_narrow(forest, at, share);
+}
+CAJAX_CLONES void solve_double(const Forest& forest, const Columns<double>& at, Share share) {
+  solve_narrow(forest, at, share);
+}
 
 }  // namespace
 
@@ -239,20 +261,24 @@ std::int64_t solve_scratch(const Forest& forest, int width, bool wide_a, bool wi
   return wide_a ? 0 : (forest.cvs + forest.junctions) * width;
 }
 
+bool solve_is_shared(int width, bool wide_a, bool wide_g, bool wide_b) {
+  return width == 1 || (wide_a && wide_b) || !(wide_a || wide_g || wide_b);
+}
+
 void solve(const Forest& forest, int width, Array<float> a, Array<const float> g, Array<float> b, float* x,
-           float* scratch) {
-  if (width == 1 || !(a.wide || g.wide || b.wide)) return solve_float(forest, {a.at, g.at, b.at, x});
-  if (width == 4) return solve_float_4(forest, a, g, b, x, scratch);
-  if (width == 8) return solve_float_8(forest, a, g, b, x, scratch);
-  solve_float_16(forest, a, g, b, x, scratch);
+           float* scratch, Share share) {
+  if (width == 1 || !(a.wide || g.wide || b.wide)) return solve_float(forest, {a.at, g.at, b.at, x}, share);
+  if (width == 4) return solve_float_4(forest, a, g, b, x, scratch, share);
+  if (width == 8) return solve_float_8(forest, a, g, b, x, scratch, share);
+  solve_float_16(forest, a, g, b, x, scratch, share);
 }
 
 void solve(const Forest& forest, int width, Array<double> a, Array<const double> g, Array<double> b, double* x,
-           double* scratch) {
-  if (width == 1 || !(a.wide || g.wide || b.wide)) return solve_double(forest, {a.at, g.at, b.at, x});
-  if (width == 2) return solve_double_2(forest, a, g, b, x, scratch);
-  if (width == 4) return solve_double_4(forest, a, g, b, x, scratch);
-  solve_double_8(forest, a, g, b, x, scratch);
+           double* scratch, Share share) {
+  if (width == 1 || !(a.wide || g.wide || b.wide)) return solve_double(forest, {a.at, g.at, b.at, x}, share);
+  if (width == 2) return solve_double_2(forest, a, g, b, x, scratch, share);
+  if (width == 4) return solve_double_4(forest, a, g, b, x, scratch, share);
+  solve_double_8(forest, a, g, b, x, scratch, share);
 }
 
 }  // namespace cajax::program

@@ -19,7 +19,7 @@ sys.path.insert(0, str(HERE))
 from lab import ENGINES, EngineError, Lab  # noqa: E402
 from report import report  # noqa: E402
 
-WORKLOADS = ("step", "accuracy", "startup", "network", "memory", "scaling", "cores")
+WORKLOADS = ("step", "sets", "accuracy", "startup", "network", "memory", "scaling", "cores")
 
 
 def options_of(argv: list[str]) -> argparse.Namespace:

@@ -84,6 +84,7 @@ def scale(row: dict[str, Any]) -> float:
 COLUMNS = {
     "Cajax": ("cajax", (BE,)),
     "Cajax, staggered": ("cajax", (ST,)),
+    "Cajax by JAX's scan": ("cajax", (f"{BE}/xla",)),
     "Jaxley": ("jaxley", (BE, f"{BE}/checkpointed")),
     "NEURON": ("neuron", (BE,)),
     "NEURON, tables": ("neuron", (f"{BE}/tables",)),

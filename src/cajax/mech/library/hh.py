@@ -29,8 +29,9 @@ class HH(Channel):
 
     def gates(self, v: Array) -> dict[str, Gate]:
         # Five of the six exponentials are powers of one: exponentials are most of a step's cost. The cap, far
-        # below any voltage that occurs, keeps the powers within float32.
-        u = jnp.maximum(v + 65.0, -600.0)
+        # below any voltage that occurs, keeps the powers within float32; `where` is faster back than `maximum`.
+        u = v + 65.0
+        u = jnp.where(u < -600.0, -600.0, u)
         e80 = jnp.exp(-u / 80.0)
         e20 = (e80 * e80) * (e80 * e80)
         e10 = e20 * e20  # exp(-(v + 65) / 10)

@@ -90,6 +90,12 @@ class Tile {
     std::int64_t samples = 0;
     for (const Field& f : run_.outs) samples += padded((f.n + 16) * run_.width * f.bytes);
     ct_records_ = std::make_unique<Block>(samples + 64);
+    at = ct_records_->get();
+    for (const Field& f : run_.outs) {
+      ct_record_.push_back(at);
+      at += padded((f.n + 16) * run_.width * f.bytes);
+    }
+    point(run_.reverse, reverse_, kCtRecord, [&](std::int64_t i) { return ct_record_[i]; });
     if (memory_.fresh) {
       Block two(2 * run_.stride + 64);
       steps(two.get());
@@ -243,15 +249,9 @@ class Tile {
       point(run_.reverse, reverse_, kSaved, [&](std::int64_t i) { return now + run_.saved[i].offset; });
       point(run_.reverse, reverse_, kCtIn, at_ct(ct_now_));
       point(run_.reverse, reverse_, kCtOut, at_ct(ct_next_));
-      char* at = ct_records_->get();
-      std::vector<char*> records_at;
       for (std::size_t i = 0; i < run_.outs.size(); ++i) {
-        const Field& f = run_.outs[i];
-        records_at.push_back(at);
-        if (memory_.ct_outs[i]) sample(i, begin + k, at);
-        at += padded((f.n + 16) * run_.width * f.bytes);
+        if (memory_.ct_outs[i]) sample(i, begin + k, ct_record_[i]);
       }
-      point(run_.reverse, reverse_, kCtRecord, [&](std::int64_t i) { return records_at[i]; });
       step(run_.reverse, run_.width, reverse_.data(), scratch_->get(), team_);
       std::swap(ct_now_, ct_next_);
     }
@@ -286,7 +286,7 @@ class Tile {
   std::int64_t number_;
   std::vector<void*> forward_, reverse_;
   std::unique_ptr<Block> arena_, scratch_, thetas_, ct_, acc_, ct_records_;
-  std::vector<char*> theta_, accs_;
+  std::vector<char*> theta_, accs_, ct_record_;
   std::vector<Block> outs_;
   std::vector<std::int64_t> out_bytes_;
   char *ct_now_ = nullptr, *ct_next_ = nullptr;

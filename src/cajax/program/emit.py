@@ -17,6 +17,7 @@ from .elementwise import MAPS
 from .levels import Kernel, Levels, Slot
 from .nodes import Node, Ref
 from .phases import in_order, phases
+from .runs import Runs, runs_of
 
 STORED = {"f32": "float", "f64": "double", "i1": "i8", "i32": "i32", "i64": "i64"}
 BYTES = {"f32": 4, "f64": 8, "i1": 1, "i32": 4, "i64": 8}
@@ -121,9 +122,7 @@ class _Function:
         lengths = [whole.steps[id(node)].length for node in nodes]
         cuts = phases(lengths, taken) if self.vector else []
         if len(cuts) <= 1:
-            for slot, node in self.kernel.stores:
-                whole.store(slot, node)
-            return [whole]
+            return [self._phase("%i0", nodes, {})]
         phase = [k for k, cut in enumerate(cuts) for _ in cut]
         across = {i for at, steps in enumerate(taken) for i in steps if phase[i] < phase[at]}
         strips = {id(nodes[i]): self._strip(nodes[i], str(k)) for k, i in enumerate(sorted(across))}
@@ -269,25 +268,47 @@ class _Body:
     def _through(self, slot: Slot, pointer: str, table: np.ndarray) -> Reg:
         """Load entries at the places of a table; zero where it says −1."""
         gaps = bool((table < 0).any())
-        places = self.function.pointer(self.numbers.index(np.maximum(table, 0)))
         single = self.kernel.wide or not self.vector
+        if slot.n == 1:
+            value = self._from(self.function.entry, slot, pointer, "0", slot.wide)
+            return self._where(table, value, single) if gaps else value
+        if not single and slot.type != "i1" and (runs := runs_of(table, self.module.width)) is not None:
+            return self._by_runs(slot, pointer, runs)
+        places = self.function.pointer(self.numbers.index(np.maximum(table, 0)))
         if single:
             at = self._index(places)
             value = self._from(self.block, slot, pointer, self._scaled(slot, at.text), slot.wide)
         else:
             value = self._gathered(slot, pointer, places)
-        if not gaps:
-            return value
-        mask = self.numbers.index((table >= 0).astype(np.int32))
+        return self._where(table, value, single) if gaps else value
+
+    def _where(self, table: np.ndarray, value: Reg, single: bool) -> Reg:
+        """Return zero where a table says −1."""
+        mask = self.function.pointer(self.numbers.index((table >= 0).astype(np.int32)))
         if single:
-            there = self.block.compare(
-                "ne", self._index(self.function.pointer(mask)), self.block.number("i64", 0)
-            )
+            there = self.block.compare("ne", self._index(mask), self.block.number("i64", 0))
         else:
-            there = self.block.compare(
-                "ne", self._neighbours(self.function.pointer(mask)), self.block.number("i32", 0)
-            )
-        return self.block.select(there, value, self.block.number(slot.type, 0))
+            there = self.block.compare("ne", self._neighbours(mask), self.block.number("i32", 0))
+        return self.block.select(there, value, self.block.number(value.kind, 0))
+
+    def _by_runs(self, slot: Slot, pointer: str, runs: Runs) -> Reg:
+        """Load what lies together as it lies: a gather takes as long as ten such loads."""
+        b, w, stored = self.block, self.module.width, STORED[slot.type]
+        value, type_ = b.splat(b.number(slot.type, 0)), f"<{w} x {stored}>"
+        name = f"@llvm.masked.load.v{w}{slot.type}.p0"
+        self.module.declared[name] = f"declare {type_} {name}(ptr, <{w} x i1>, {type_})"
+        vector = b.emit("i64", False, f"udiv i64 {self.at}, {w}").text
+        which = self._neighbours(self.function.pointer(self.numbers.index(runs.which)))
+        for k, shifts in enumerate(runs.shifts, 1):
+            table = self.function.pointer(self.numbers.index(shifts))
+            at = b.emit("i64", False, f"getelementptr i32, ptr {table}, i64 {vector}").text
+            shift = b.cast("sext", b.emit("i32", False, f"load i32, ptr {at}, align 4"), "i64").text
+            first = b.emit("i64", False, f"add i64 {self.at}, {shift}").text
+            where = b.emit("i64", False, f"getelementptr {stored}, ptr {pointer}, i64 {first}").text
+            there = b.compare("eq", which, b.number("i32", k)).text
+            given = f"ptr align {BYTES[slot.type]} {where}, <{w} x i1> {there}, {type_} {value.text}"
+            value = b.emit(slot.type, True, f"call {type_} {name}({given})")
+        return value
 
     def _index(self, places: str) -> Reg:
         at = self.block.emit("i64", False, f"getelementptr i32, ptr {places}, i64 {self.at}").text

@@ -1,13 +1,20 @@
 // Threads that take the steps of one tile together, operation by operation.
 //
-// An operation takes microseconds, so they wait for one another by spinning, and give way to others after a while.
+// An operation takes microseconds, so they wait for one another by spinning. Who waits for long sleeps: a thread that
+// wakes up is put on a core that is idle, one that only gives way stays where others are.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace cajax::program {
 
@@ -22,7 +29,8 @@ struct Share {
 
 class Team {
  public:
-  explicit Team(int size) : size_(size) {
+  explicit Team(int size) : size_(size), cores_(size) {
+    for (auto& core : cores_) core = -1;
     for (int rank = 1; rank < size; ++rank) others_.emplace_back([this, rank] { serve(rank); });
   }
   ~Team() {
@@ -41,6 +49,7 @@ class Team {
     if (size_ > 1) {
       what_ = &work;
       work_ = [](const void* what, Share share) { (*static_cast<const F*>(what))(share); };
+      keep_apart(0);
       meet();
     }
     work(Share{0, size_});
@@ -53,16 +62,20 @@ class Team {
     const std::uint32_t round = round_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
       arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
+      round_.store(round + 1);
+      if (asleep_.load() == 0) return;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      awake_.notify_all();
       return;
     }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-      if (spins < kSpins) {
-        pause();
-      } else {
-        std::this_thread::yield();
-      }
+    for (int spins = 0; spins < kSpins; ++spins) {
+      if (round_.load(std::memory_order_acquire) != round) return;
+      pause();
     }
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++asleep_;
+    awake_.wait(lock, [&] { return round_.load() != round; });
+    --asleep_;
   }
 
  private:
@@ -76,10 +89,29 @@ class Team {
 #endif
   }
 
+  // Two of a team on one core would take turns for as long as the system lets them, which may be long, since each looks
+  // busy: the one of higher rank goes elsewhere.
+  void keep_apart(int rank) {
+#if defined(__linux__)
+    const int core = sched_getcpu();
+    cores_[rank].store(core, std::memory_order_relaxed);
+    const auto taken = cores_.begin() + rank;
+    if (std::find(cores_.begin(), taken, core) == taken) return;
+    cpu_set_t others = allowed_;
+    for (auto at = cores_.begin(); at != taken; ++at) {
+      if (const int of = at->load(std::memory_order_relaxed); of >= 0 && of < CPU_SETSIZE) CPU_CLR(of, &others);
+    }
+    if (CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof(others), &others);
+#else
+    (void)rank;
+#endif
+  }
+
   void serve(int rank) {
     for (;;) {
       meet();
       if (!work_) return;
+      keep_apart(rank);
       work_(what_, Share{rank, size_});
       meet();
     }
@@ -90,6 +122,18 @@ class Team {
   const void* what_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> round_{0};
   alignas(64) std::atomic<int> arrived_{0};
+  std::atomic<int> asleep_{0};
+  std::mutex mutex_;
+  std::condition_variable awake_;
+#if defined(__linux__)
+  cpu_set_t allowed_ = allowed();
+  static cpu_set_t allowed() {
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof(cores), &cores) != 0) CPU_ZERO(&cores);
+    return cores;
+  }
+#endif
+  std::vector<std::atomic<int>> cores_;  // on which each one was last seen
   std::vector<std::thread> others_;
 };
 

@@ -78,7 +78,7 @@ class Lane:
         """Return what was run, and the median, least and largest time of one run in seconds."""
         once = statistics.median(self.times)
         spread = {"median_s": once, "least_s": min(self.times), "largest_s": max(self.times)}
-        facts = {"first_s": self.first["first_s"], "peak_mb": self.first["peak_mb"]}
+        facts = {key: self.first[key] for key in ("first_s", "floor_s", "peak_mb")}
         cores = len(self.worker.cores)
         worker = {"engine": self.worker.engine, "dtype": self.worker.dtype, "cores": cores}
         return {**worker, **self.run, **spread, "rounds": len(self.times), **facts}

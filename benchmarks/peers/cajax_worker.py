@@ -24,6 +24,7 @@ from cajax.train import split_mean  # noqa: E402
 
 IMPORT_S = time.perf_counter() - START
 
+import floor  # noqa: E402
 import jax_programs  # noqa: E402
 
 FREE = ("gna", "gk", "gl")
@@ -52,6 +53,16 @@ class Cajax:
     """One cell, or a network of copies of it."""
 
     times = None
+
+    def __init__(self) -> None:
+        self.floors, self.hertz = floor.Floors(), 0.0
+
+    def floor_s(self) -> float | None:
+        """Return the seconds that the program built last takes at least; None of what is not compiled."""
+        if not self.floors.cycles:
+            return None
+        self.hertz = self.hertz or floor.clock()
+        return self.floors.cycles / self.hertz
 
     def versions(self) -> dict[str, str]:
         kernels = "" if native.available() else " without its native library"
@@ -83,6 +94,7 @@ class Cajax:
         return net
 
     def program(self, run: Run) -> Callable[[], np.ndarray]:
+        self.floors.begin()
         model, spec = self.model, self.spec
         place = ("cells", self.root) if spec.cells > 1 else self.root
         params: dict[str, jax.Array] = {p: model.params[p] for p in (*self.free[: run.free], *self.weights)}

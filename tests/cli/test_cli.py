@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import cajax as cx
@@ -33,6 +34,7 @@ def cajax(capsys, monkeypatch):
     def run(*args):
         monkeypatch.setattr(sys, "argv", ["cajax", *map(str, args)])
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        monkeypatch.setenv("CAJAX_THREADS", "")  # a command sets it for its process
         with pytest.raises(SystemExit) as end:
             main()
         return Done(end.value.code or 0, *capsys.readouterr())
@@ -176,3 +178,15 @@ def test_training_leaves_a_whole_run_folder_and_a_page(cajax, tmp_path):
     assert "digits-001" in cajax("runs", tmp_path).stdout
     (tmp_path / "file").write_text("")
     assert "run folder" in refused(alone("train", "digits", "--runs", tmp_path / "file"))
+
+
+@pytest.mark.slow
+def test_training_has_the_same_bits_on_any_number_of_cores(tmp_path):
+    contents = []
+    for cores in (1, 2):
+        few = ("--epochs", 1, "--hidden", 4, "--no-controls", "--runs", tmp_path / str(cores))
+        done = alone("train", "digits", "--cores", cores, *few)
+        assert done.returncode == 0, done.stderr
+        with np.load(tmp_path / str(cores) / "digits-001" / "model.npz") as file:
+            contents.append({name: file[name].tobytes() for name in file.files})
+    assert contents[0] == contents[1]

@@ -13,6 +13,8 @@ from random_programs import close, compiled
 
 from cajax.program import executor, primitive
 from cajax.program.loop import made
+from cajax.program.run import Runner
+from cajax.solve.adjoint import Nested
 
 pytestmark = pytest.mark.skipif(executor.missing() is not None, reason="programs cannot be compiled here")
 
@@ -310,3 +312,20 @@ def test_a_product_that_lanes_share_goes_into_a_sum_of_lanes():
     x = jnp.arange(6.0).reshape(3, 2)
     expected = jnp.stack([jax.lax.scan(lambda c, _: step(c), (row, jnp.ones(2)), None, 5)[1] for row in x])
     np.testing.assert_allclose(jax.jit(jax.vmap(run))(x), expected, rtol=1e-14)
+
+
+def test_extremes_of_unsigned_numbers() -> None:
+    def step(carry: Any) -> tuple[Any, Any]:
+        x, total = carry
+        x = x * jnp.uint32(1664525) + jnp.uint32(1013904223)
+        square = x.reshape(4, 5)
+        return (x, total + square.max(1)[0]), (square.max(1), square.min(0), x.max())
+
+    x = jnp.arange(20, dtype=jnp.uint32)
+    runner, zero = Runner(Nested(1)), jnp.uint32(0)
+    for run in (lambda f, x: f(x), lambda f, x: jax.vmap(f)(x + jnp.arange(5, dtype=jnp.uint32)[:, None])):
+        found = run(lambda x: runner(step, (x, zero), 6), x)
+        assert runner.chosen.executor == "native"
+        wanted = run(lambda x: Nested(1).run(step, (x, zero), 6), x)
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -325,11 +325,19 @@ def _reduce(at: Lowering, e: Equation) -> list[Ref]:
     each = x.size // max(1, out.size)
     if each == 1:
         return [at.ref(x).at(table)]
-    if x.dtype.kind == "u" and e.name in ("reduce_max", "reduce_min"):
-        raise UnsupportedError("the extreme of unsigned numbers")
     op = {"sum": "add", "max": "max", "min": "min", "or": "or", "and": "and"}[e.name.split("_")[1]]
-    groups = offsets(np.full(out.size, each))
-    return [Ref(Node("sums", [at.ref(x)], out.size, out.dtype, out.key, (op, groups, table)))]
+    static = op, offsets(np.full(out.size, each)), table
+    if x.dtype.kind != "u" or op not in ("max", "min"):
+        return [Ref(Node("sums", [at.ref(x)], out.size, out.dtype, out.key, static))]
+    # With the highest bit turned over, the order is that of signed numbers.
+    flipped = _turned(at.ref(x), x.dtype, ("turned", x.key))
+    extreme = Ref(Node("sums", [flipped], out.size, out.dtype, ("turned", out.key), static))
+    return [_turned(extreme, out.dtype, out.key)]
+
+
+def _turned(x: Ref, dtype: np.dtype, key: Any) -> Ref:
+    bit = np.full(x.n, dtype.type(1) << dtype.type(8 * dtype.itemsize - 1))
+    return mapped("xor", [x, constant(bit, ("highest", dtype.name, x.n))], dtype, key)
 
 
 @rule("dot_general")

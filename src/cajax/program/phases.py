@@ -24,7 +24,10 @@ def in_order(uses: Sequence[Sequence[int]]) -> list[int]:
     for step, taken in enumerate(takes):
         for k in taken:
             users[k].append(step)
-    left, fresh = [len(x) for x in users], [len(x) for x in takes]  # users not placed; results nobody wants yet
+    left, fresh = (
+        [len(x) for x in users],
+        [len(x) for x in takes],
+    )  # users not placed; results nobody wants yet
     since = [k if not n else -1 for k, n in enumerate(left)]
     wanted = [False] * len(uses)
     found: list[int] = []

@@ -108,7 +108,19 @@ def spiking() -> Any:
     return net.discretize(cx.PerBranch(12)), "a->b.expsyn.weight", "a"
 
 
-@pytest.mark.parametrize("make", [graded, spiking])
+def dense() -> Any:
+    """So many synapses that one thread takes them in another order than several."""
+    cells = cx.Cell(cx.ball_and_stick()).paint("all", hh=HH())
+    net = cx.Network().add("cells", cells, 150)
+    weight = cx.each("edge", np.random.default_rng(0).uniform(0.0, 1e-5, 22_350))
+    net = net.connect("cells", "cells", Graded(), rule=cx.edges(PAIRS), weight=weight)
+    return net.discretize(cx.PerBranch(1)), "cells->cells.graded.weight", "cells"
+
+
+PAIRS = [(i, j) for i in range(150) for j in range(150) if i != j]
+
+
+@pytest.mark.parametrize("make", [graded, spiking, dense])
 def test_threads_of_a_wide_model(make: Any) -> None:
     model, path, driven = make()
     clamp = cx.IClamp(driven, delay=0.1, dur=5.0, amp=0.5)

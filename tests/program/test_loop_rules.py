@@ -323,7 +323,10 @@ def test_extremes_of_unsigned_numbers() -> None:
 
     x = jnp.arange(20, dtype=jnp.uint32)
     runner, zero = Runner(Nested(1)), jnp.uint32(0)
-    for run in (lambda f, x: f(x), lambda f, x: jax.vmap(f)(x + jnp.arange(5, dtype=jnp.uint32)[:, None])):
+    for run in (
+        lambda f, x: f(x),
+        lambda f, x: jax.vmap(f)(x[None] + jnp.arange(5, dtype=jnp.uint32)[:, None]),
+    ):
         found = run(lambda x: runner(step, (x, zero), 6), x)
         assert runner.chosen.executor == "native"
         wanted = run(lambda x: Nested(1).run(step, (x, zero), 6), x)

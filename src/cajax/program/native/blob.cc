@@ -49,8 +49,8 @@ std::vector<std::int32_t> narrowed(const std::vector<std::int64_t>& wide) { retu
 
 class ProgramReader {
  public:
-  ProgramReader(Reader& in, const std::int64_t* pointers, std::int64_t count, std::int64_t width)
-      : in_(in), pointers_(pointers), count_(count), width_(width) {}
+  ProgramReader(Reader& in, const std::int64_t* pointers, std::int64_t count, const Loop& run)
+      : in_(in), pointers_(pointers), count_(count), width_(run.width), constants_(run.constants) {}
 
   Program read(const std::vector<std::int64_t>& sizes) {
     Program p;
@@ -104,15 +104,36 @@ class ProgramReader {
       for (const auto& index : op.indices) {
         op.rows.push_back(prepare_rows(index.data(), static_cast<std::int64_t>(index.size())));
       }
+    } else if (op.code == kProducts) {
+      by_edge(p, op);
     } else if (op.code == kDue) {
       p.scratch = std::max(p.scratch, op.at[7] * width_ * 8 + 64);
     }
     return op;
   }
 
+  // Weights that are many are read in their own order.
+  void by_edge(Program& p, Op& op) {
+    constexpr std::int64_t kMany = 1 << 14;
+    const auto wide = [&](int k) { return p.slots[op.at[k]].field.wide != 0; };
+    if (op.at[5] < 0 || wide(2) || wide(3) || p.slots[op.at[2]].field.n < kMany) return;
+    const auto numbers = [&](int k, std::int64_t least) -> const std::int32_t* {
+      const Slot& slot = p.slots[op.at[k]];
+      if (slot.place != kConstant || slot.field.bytes != 4 || slot.field.n < least) return nullptr;
+      return reinterpret_cast<const std::int32_t*>(constants_[slot.index].data());
+    };
+    const std::int32_t* const offset = numbers(0, op.end + 1);
+    if (!offset) return;
+    const std::int32_t *const index = numbers(1, offset[op.end]), *const edge = numbers(5, offset[op.end]);
+    if (!index || !edge) return;
+    op.edges = prepare_edges({op.end, offset, index}, edge, p.slots[op.at[2]].field.n);
+    if (!op.edges.source.empty()) p.scratch = std::max(p.scratch, kPartialSums * op.end * 8 + 64);
+  }
+
   Reader& in_;
   const std::int64_t* pointers_;
   std::int64_t count_, width_;
+  const std::vector<std::vector<char>>& constants_;
 };
 
 }  // namespace
@@ -152,7 +173,7 @@ std::string read_run(const std::int64_t* blob, std::int64_t size, const std::int
   const auto n = [](const auto& list) { return static_cast<std::int64_t>(list.size()); };
   const std::vector<std::int64_t> sizes{constants, 0, n(run.thetas), n(run.states), n(run.states), n(run.outs),
                                         n(run.saved), n(run.cts), n(run.cts), n(run.outs), n(run.accs), n(run.states)};
-  ProgramReader reader(in, pointers, kernels, run.width);
+  ProgramReader reader(in, pointers, kernels, run);
   run.forward = reader.read(sizes);
   run.reverse = reader.read(sizes);
   if (!in.done()) throw std::runtime_error("it goes on");

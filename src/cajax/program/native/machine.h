@@ -40,6 +40,7 @@ struct Op {
   std::shared_ptr<Forest> forest;
   std::vector<std::vector<std::int32_t>> indices;  // what `rows` read
   std::vector<Rows> rows;
+  Edges edges;  // of a product that one thread takes in their order
   bool shared = false, meets = false;  // whether a team shares it out, and has to meet behind it
 };
 

@@ -118,6 +118,20 @@ void reduce(Reduction kind, const Groups& groups, int width, Array<const T> x, T
 template <typename T>
 void products(const Groups& groups, const std::int32_t* edge, int width, Array<const T> w, Array<const T> s, T* out);
 
+// The same in the order of edges, where every edge is in one group: weights are read as they lie. Edge e is of signal
+// `source` and goes to partial sum `target`, of kPartialSums per group.
+struct Edges {
+  std::vector<std::int32_t> source, target;
+};
+
+// Empty where an edge is in no group, or in several, or the edges of a group do not follow one another. The bits are
+// those of `products`.
+Edges prepare_edges(const Groups& groups, const std::int32_t* edge, std::int64_t edges);
+
+// Both narrow; `sums` is scratch of kPartialSums numbers per group.
+template <typename T>
+void products_by_edge(const Groups& groups, const Edges& edges, const T* w, const T* s, T* out, T* sums);
+
 // --- Moving data ----------------------------------------------------------------------------------------------------
 
 // Out of rows: `count` rows from `from` (negative: filled) go to `to`.

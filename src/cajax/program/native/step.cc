@@ -37,10 +37,13 @@ void reduced(const Program& p, const Op& op, int width, void** table, Share shar
 }
 
 template <typename T>
-void multiplied(const Program& p, const Op& op, int width, void** table, Share share) {
+void multiplied(const Program& p, const Op& op, int width, void** table, char* scratch, Share share) {
   const auto* edge = op.at[5] < 0 ? nullptr : at<const std::int32_t>(table, op.at[5]);
   const auto [of, first] = groups(op, table, share);
   const auto w = array<const T>(p, table, op.at[2]), s = array<const T>(p, table, op.at[3]);
+  if (share.of == 1 && !op.edges.source.empty()) {
+    return products_by_edge<T>(of, op.edges, w.at, s.at, at<T>(table, op.at[4]), reinterpret_cast<T*>(scratch));
+  }
   products(of, edge, width, w, s, at<T>(table, op.at[4]) + first * (w.wide || s.wide ? width : 1));
 }
 
@@ -156,7 +159,8 @@ void operate(const Program& program, const Op& op, int width, void** table, char
       break;
     }
     case kProducts:
-      single ? multiplied<float>(program, op, width, table, share) : multiplied<double>(program, op, width, table, share);
+      single ? multiplied<float>(program, op, width, table, scratch, share)
+             : multiplied<double>(program, op, width, table, scratch, share);
       break;
     case kRows: joined(program, op, width, table); break;
     case kDue:

@@ -117,10 +117,25 @@ def dense() -> Any:
     return net.discretize(cx.PerBranch(1)), "cells->cells.graded.weight", "cells"
 
 
+def forked() -> Any:
+    """Cells with one junction each, which the shares of the threads have to leave to one another."""
+    start, end = [0.0, 20.0, 20.0], [20.0, 120.0, 120.0]
+    points = np.zeros((3, 2, 3))
+    points[:, 0, 0], points[:, 1, 0] = start, end
+    morph = cx.Morphology(
+        xyz=points.reshape(-1, 3), radius=np.repeat([8.0, 1.0, 0.5], 2), offsets=np.arange(0, 8, 2),
+        parent=np.array([-1, 0, 0]), attach=np.ones(3), tags=("soma", "basal", "basal"),
+    )  # fmt: skip
+    cells = cx.Cell(morph).paint("all", hh=HH())
+    net = cx.Network().add("cells", cells, 400)
+    net = net.connect("cells", "cells", Graded(), rule=cx.bernoulli(0.01, seed=1), weight=1e-5)
+    return net.discretize(cx.PerBranch(3)), "cells.all.hh.gna", "cells"
+
+
 PAIRS = [(i, j) for i in range(150) for j in range(150) if i != j]
 
 
-@pytest.mark.parametrize("make", [graded, spiking, dense])
+@pytest.mark.parametrize("make", [graded, spiking, dense, forked])
 def test_threads_of_a_wide_model(make: Any) -> None:
     model, path, driven = make()
     clamp = cx.IClamp(driven, delay=0.1, dur=5.0, amp=0.5)

@@ -157,8 +157,9 @@ CAJAX_INLINE void each_stand(const Forest& forest, const Columns<T>& at, std::in
     const std::int64_t first = whole ? 0 : share.begin(stand.lanes, unit), end = whole ? 1 : share.end(stand.lanes, unit);
     if (first == end) continue;
     // At once what lies together: of a single cell, or of all cells, every junction.
-    const std::int64_t many = end - first == stand.lanes ? 1 : stand.junctions, length = many == 1 ? stand.junctions * stand.lanes : end - first;
-    for (std::int64_t j = 0; j < many; ++j) {
+    const bool together = end - first == stand.lanes;
+    const std::int64_t runs = together ? 1 : stand.junctions, length = together ? stand.junctions * stand.lanes : end - first;
+    for (std::int64_t j = 0; j < runs; ++j) {
       const std::int64_t row = (stand.junction + j * stand.lanes + first) * kRow;
       std::fill(at.a + row, at.a + row + length * kRow, T(0));
       std::fill(at.b + row, at.b + row + length * kRow, T(0));

@@ -115,6 +115,17 @@ def test_numbers_of_threads_that_are_none(threads: Any) -> None:
         cx.simulate(CELL, 0.5, 0.025, threads=threads)
 
 
+@needs_compiler
+def test_threads_that_are_asked_for_take_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(executor.THREADS_VARIABLE, "5")
+
+    def text(**more: Any) -> str:
+        run = lambda v0: cx.simulate(CELL.replace({"all.v0": v0}), 0.5, throw=False, **more).records  # noqa: E731
+        return jax.jit(run).lower(CELL.params["all.v0"]).as_text()
+
+    assert "threads = 3 :" in text(threads=3) and "threads = 5 :" in text()
+
+
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", " 2", "99999", "²"])
 def test_threads_that_are_none(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(executor.THREADS_VARIABLE, threads)

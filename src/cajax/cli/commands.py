@@ -37,8 +37,10 @@ def _use(cores: int) -> None:
     from ..program.executor import THREADS_VARIABLE, chosen_backend, missing
 
     native = missing() is None and chosen_backend("auto").name != "xla"
-    devices = int(os.environ.get("JAX_NUM_CPU_DEVICES") or (1 if native else cores))
-    jax.config.update("jax_num_cpu_devices", devices)
+    devices: int = jax.config.jax_num_cpu_devices  # pyright: ignore
+    if devices < 1:  # nobody has said
+        devices = 1 if native else cores
+        jax.config.update("jax_num_cpu_devices", devices)
     if native:
         os.environ.setdefault(THREADS_VARIABLE, str(max(1, cores // devices)))
 

@@ -41,8 +41,6 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
-  int size() const { return size_; }
-
   // work(share) on every thread; returns when all are done.
   template <typename F>
   void all(const F& work) {

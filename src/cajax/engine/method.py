@@ -70,12 +70,12 @@ class Staggered(Method):
             first = system.solve(inertia)
             second = system.solve(inertia, inertia * (1.0 / _DAMPED - 1.0) * (first.v - system.v))
             return second.v, second
-        theta = _damping(system.slope * system.dt / system.capacitance)
+        theta = damping(system.slope * system.dt / system.capacitance)
         stage = system.solve(system.capacitance / (theta * system.dt))
         return system.v + (stage.v - system.v) / theta, stage
 
 
-def _damping(z: Array) -> Array:
+def damping(z: Array) -> Array:
     """Return the theta of every CV whose membrane would decay by exp(−z) in the step: ½ where that resolves it.
 
     Where z > 2 Crank–Nicolson overshoots, from z = ∞ on without damping: there 1 − 1/z lets the membrane's own mode

@@ -47,6 +47,11 @@ class Surroundings(Protocol):
     """What parts ask of one another, through the physics that they belong to."""
 
     @property
+    def capacitance(self) -> Float[Array, "cv"]:
+        """The capacitance (nF) of every control volume."""
+        ...
+
+    @property
     def forest(self) -> tuple[Tree, ...]:
         """The trees of control volumes."""
         ...

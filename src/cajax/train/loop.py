@@ -1,14 +1,11 @@
 """The training loop: progress, history, checkpoints, exact resume and a soft Ctrl-C."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +17,7 @@ from . import hosts
 from .checkpoints import Checkpoints, State
 from .free import Free, M, Theta, Trainable
 from .history import History
+from .interrupt import Interrupt
 from .progress import Reporter
 from .update import Compiled, Report, make_update, own
 
@@ -103,7 +101,7 @@ def optimize(
         compiled = Compiled(make_update(loss, free, optimizer, has_aux), donate=callback is None)
         keys = () if key is None else (key,)
         report = stack.enter_context(Reporter(steps, history.steps, progress))
-        interrupt = stack.enter_context(_Interrupt())
+        interrupt = stack.enter_context(Interrupt())
         loop = _Loop(
             model, free, compiled, batches, keys, until, callback, store, save_every, report, interrupt
         )
@@ -128,7 +126,7 @@ class _Loop:
     store: Checkpoints | None
     save_every: int | None
     report: Reporter
-    interrupt: "_Interrupt"
+    interrupt: Interrupt
     saved: float = field(default_factory=time.perf_counter)
     fault: str = ""
 
@@ -313,29 +311,3 @@ def _settled(free: Free, model: M, state: State) -> M:
     """Return the trained model on the default device, whatever devices the loss ran on."""
     theta = {path: jnp.asarray(np.asarray(value)) for path, value in state.theta.items()}
     return free.apply(model, theta)
-
-
-@final
-class _Interrupt:
-    """Turns the first Ctrl-C, or SIGTERM, into a wish to stop; the second one raises `KeyboardInterrupt`."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                previous = signal.getsignal(number)
-                if previous not in (signal.SIG_IGN, None):
-                    self._previous[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, previous in self._previous.items():
-            signal.signal(number, previous)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True

@@ -263,7 +263,9 @@ def ions() -> Case:
             "b1": "far.shell.b1", "ina": "soma.ncx.ina", "ica": "soma.ncx.ica", "ko": "soma.k.ko",
         },
     }  # fmt: skip
-    return cell.discretize(cx.PerBranch(2)), run, ("*",)
+    # Everything but `all.hva.slow`, which is younger than the stored traces.
+    every = ("all.leak.*", "all.na.*", "all.k.*", "all.hva.g", "all.nak.*", "all.ncx.*", "near.*", "far.*")
+    return cell.discretize(cx.PerBranch(2)), run, (*every, "all.cm", "all.ra", "all.v0", "all.temperature")
 
 
 class Inactivating(Channel):

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final, runtime_checkable
 
+import jax.numpy as jnp
 import numpy as np
 
 from .checks import numeric
 from .errors import ParameterError, unknown
+from .names import on_disk
 from .objects import optional
+from .types import Array, Float, Int
 
 SCOPES = ("cv", "branch", "cell")
 """What can carry a value of its own within a cell, from fine to coarse."""
@@ -47,7 +50,8 @@ class Laid:
     """What a distribution comes to on certain control volumes.
 
     Either `values`, one number or one per owner of the `scope`, or a function of `measure` [N]: `fn(measure,
-    **coefficients)` [N], whose coefficients are trained by name.
+    **coefficients)` [N], whose coefficients are trained by name. Where `fn` is a `Selection` they are values of the
+    painted parameter itself, with its unit and bounds, and a model that has them can be saved.
     """
 
     scope: str = "cv"
@@ -55,6 +59,18 @@ class Laid:
     measure: Any = None
     fn: Callable[..., Any] | None = None
     coefficients: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@on_disk
+@dataclass(frozen=True)
+class Selection:
+    """Of the values given by name, the one that an index [N] into `names` says."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, index: Int[Array, " cv"], **values: Any) -> Float[Array, " cv"]:
+        return jnp.stack([jnp.asarray(values[name]) for name in self.names])[index]
 
 
 class Distribution(ABC):

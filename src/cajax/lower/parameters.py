@@ -1,5 +1,6 @@
 """The parameters, units and painted values that lowering meets on its walk through the recipes."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..base.checks import reals
-from ..base.distributions import Distribution, Laid
+from ..base.distributions import Distribution, Laid, Selection
 from ..base.errors import ParameterError, unknown
 from ..base.types import Array
 from ..mech import ParamSpec, check_value
@@ -52,10 +53,11 @@ class Parameters:
     ) -> Painted:
         owners, path = ground.owners, address.path
         if laid.fn is not None:
-            coefficients = _coefficients(path, laid)
+            inner = _coefficient_spec(spec, isinstance(laid.fn, Selection))
+            coefficients = {k: reals(x, inner.unit, f"{path}.{k}") for k, x in laid.coefficients.items()}
             _check_function(path, laid, coefficients, ground, spec, owner)
             for name, number in coefficients.items():
-                self.add(f"{path}.{name}", number, ParamSpec(name, None, "1", None, None))
+                self.add(f"{path}.{name}", number, dataclasses.replace(inner, name=name))
             return Painted(address, ALONG, where, owners, laid.measure, laid.fn, tuple(coefficients))
         if laid.scope not in owners:
             raise unknown("scope", laid.scope, owners, f"parameter '{path}'")
@@ -77,8 +79,9 @@ def _over(value: Distribution, path: str, ground: Territory) -> Laid:
         raise ParameterError(f"parameter '{path}': {error}") from None
 
 
-def _coefficients(path: str, laid: Laid) -> dict[str, Any]:
-    return {name: reals(x, "1", f"{path}.{name}") for name, x in laid.coefficients.items()}
+def _coefficient_spec(spec: ParamSpec, chosen: bool) -> ParamSpec:
+    """Return what a coefficient is, apart from its name: a value of the parameter if `chosen`, else a plain number."""
+    return dataclasses.replace(spec, default=None) if chosen else ParamSpec("", None, "1", None, None)
 
 
 def _check_function(

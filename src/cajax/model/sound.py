@@ -7,14 +7,14 @@ import dataclasses
 
 import numpy as np
 
-from ..base.distributions import SCOPES
+from ..base.distributions import SCOPES, Selection
 from ..base.errors import StoreError
 from ..mech import ParamSpec
 from ..morph import DEFAULT_LABELS
 from ..recipe.paints import PROPERTIES
 from ..solve import Tree
 from .checks import Parameters, allowed, index, numbers, require, rising, same_keys
-from .fields import SHARED, Address, Field, Painted
+from .fields import ALONG, SHARED, Address, Field, Painted
 from .inserted import PARTS, ChannelSites, IonSites
 from .ions import check_ions
 from .layout import Group, Layout, cv_ends, spread
@@ -196,21 +196,32 @@ def _check_field(
 
 
 def _check_painted(painted: Painted, spec: ParamSpec, found: Parameters, key: str) -> None:
+    chosen = isinstance(painted.fn, Selection)
     plain = painted.fn is None and painted.measure is None and not painted.coefficients
-    require(plain, key, "is graded along a measure, which no file holds")
-    require(
-        painted.scope in (SHARED, *SCOPES),
-        f"{key}.scope",
-        f"is '{painted.scope}', not one of {', '.join(SCOPES)}",
-    )
+    require(plain or chosen, key, "is graded along a measure, which no file holds")
+    scopes = (ALONG,) if chosen else (SHARED, *SCOPES)
+    require(painted.scope in scopes, f"{key}.scope", f"is '{painted.scope}', not one of {', '.join(scopes)}")
     same_keys(painted.owners, SCOPES, f"{key}.owners", "a painted value")
     for scope, owners in painted.owners.items():
         n = len(painted.where)
         index(owners, f"{key}.owners.{scope}", (n,), 0, n)
         dense = len(np.unique(owners)) == int(owners.max()) + 1
         require(dense, f"{key}.owners.{scope}", "leaves numbers out")
+    if chosen:
+        _check_selection(painted, spec, found, key)
+        return
     width = () if painted.scope == SHARED else (painted.width(painted.scope),)
     found.check(painted.path, spec, [width], f"'{painted.path}'")
+
+
+def _check_selection(painted: Painted, spec: ParamSpec, found: Parameters, key: str) -> None:
+    names = painted.coefficients
+    require(0 < len(names) == len(set(names)), f"{key}.coefficients", "is empty or names one twice")
+    same = isinstance(painted.fn, Selection) and painted.fn.names == names
+    require(same, f"{key}.fn", f"does not choose among {', '.join(names)}")
+    index(np.asarray(painted.measure), f"{key}.measure", (len(painted.where),), 0, len(names))
+    for name, path in zip(names, painted.paths, strict=True):
+        found.check(path, dataclasses.replace(spec, name=name, default=None), [()], f"'{path}'")
 
 
 def _check_readings(structure: Structure) -> None:

@@ -136,6 +136,22 @@ def test_gates_equal_the_published_ones_at_34_degrees(channel, rule):
         np.testing.assert_allclose(1.0 / gates[name].rate, tau, rtol=1e-10, err_msg=name)
 
 
+@pytest.mark.parametrize(("kind", "m", "h"), [(NaTa, -38.0, -66.0), (NaTs2, -32.0, -60.0)])
+def test_a_shift_moves_both_gates_along_the_voltage(kind, m, h):
+    for name, (inf, tau) in transient(ALL, m - 4.5, h - 4.5).items():
+        gate = at34(kind(shift=-4.5), jnp.asarray(ALL))[name]
+        np.testing.assert_allclose(gate.inf, inf, rtol=1e-10)
+        np.testing.assert_allclose(1.0 / gate.rate, tau, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("kind", "rule"), [(Im, im), (CaHVA, ca_hva), (CaLVA, ca_lvast)])
+def test_slow_multiplies_every_time_constant_and_no_steady_state(kind, rule):
+    for name, (inf, tau) in rule(ALL).items():
+        gate = at34(kind(slow=2.5), jnp.asarray(ALL))[name]
+        np.testing.assert_allclose(gate.inf, inf, rtol=1e-10)
+        np.testing.assert_allclose(1.0 / gate.rate, 2.5 * tau, rtol=1e-10)
+
+
 @each
 def test_without_temperature_the_rates_are_those_measured(channel, rule):
     warmed = isinstance(channel, NaTa | NaTs2 | NaP | Nap | KT | KP | Im | CaLVA)

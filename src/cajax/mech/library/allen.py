@@ -35,6 +35,7 @@ class NaTs(ColbertPan):
     g: Param = param(0.5, "S/cm2")
     m_half: Param = param(-40.0, "mV")
     h_half: Param = param(-66.0, "mV")
+    shift: Param = param(0.0, "mV")
 
     q10 = Q10(2.3, at=23.0)
 
@@ -46,6 +47,7 @@ class NaTa(ColbertPan):
     g: Param = param(0.5, "S/cm2")
     m_half: Param = param(-48.0, "mV")
     h_half: Param = param(-69.0, "mV")
+    shift: Param = param(0.0, "mV")
 
     q10 = Q10(2.3, at=23.0)
 

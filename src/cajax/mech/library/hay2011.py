@@ -40,20 +40,26 @@ def persistent_h(v: Array) -> Gate:
 
 
 class ColbertPan(Channel):
-    """Transient sodium current g m³ h (v − ena) with given midpoints of its gates (mV); Colbert & Pan (2002)."""
+    """Transient sodium current g m³ h (v − ena) with given midpoints of its gates (mV); Colbert & Pan (2002).
+
+    `shift` (mV) moves both gates along the voltage, positive to the right.
+    """
 
     g: eqx.AbstractVar[Param]
     m_half: eqx.AbstractVar[Param]
     h_half: eqx.AbstractVar[Param]
+    shift: eqx.AbstractVar[Param]
 
     ion: ClassVar = "na"
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        z = (v - self.h_half) / 6.0
+        # The shift moves the midpoints, not the voltage: one sum per parameter, not one per control volume.
+        m_half, h_half = self.m_half + self.shift, self.h_half + self.shift
+        z = (v - h_half) / 6.0
         e = jnp.exp(jnp.minimum(z, 40.0))
         # Both rates of h have the factor vtrap(v − half, 6), so its steady state is a plain sigmoid.
         h = Gate(1.0 / (1.0 + e), 0.09 * trap(z, e) * (1.0 + e))
-        return {"m": Gate.rates(*colbert_m(v, self.m_half)), "h": h}
+        return {"m": Gate.rates(*colbert_m(v, m_half)), "h": h}
 
     def current(self, v: Array, m: Array, h: Array, ena: Array) -> Array:
         return self.g * m**3 * h * (v - ena)
@@ -66,6 +72,7 @@ class NaTa(ColbertPan):
     g: Param = param(2.04, "S/cm2")
     m_half: Param = param(-38.0, "mV")
     h_half: Param = param(-66.0, "mV")
+    shift: Param = param(0.0, "mV")
 
     q10 = WARMED
 
@@ -77,6 +84,7 @@ class NaTs2(ColbertPan):
     g: Param = param(0.0213, "S/cm2")
     m_half: Param = param(-32.0, "mV")
     h_half: Param = param(-60.0, "mV")
+    shift: Param = param(0.0, "mV")
 
     q10 = WARMED
 
@@ -203,16 +211,17 @@ class Kv31(Channel):
 
 @final
 class Im(Channel):
-    """Muscarinic potassium (M) current; Adams et al. (1982)."""
+    """Muscarinic potassium (M) current; Adams et al. (1982). `slow` multiplies its time constant."""
 
     g: Param = param(6.75e-5, "S/cm2")
+    slow: Param = param(1.0, "1", lo=1e-3)
 
     ion: ClassVar = "k"
     q10 = WARMED
 
     def gates(self, v: Array) -> dict[str, Gate]:
         e = jnp.exp(jnp.clip((v + 35.0) / 10.0, -20.0, 20.0))  # one exponential for both; finite in float32
-        return {"m": Gate(e * e / (1.0 + e * e), 3.3e-3 * (e + 1.0 / e))}
+        return {"m": Gate(e * e / (1.0 + e * e), (3.3e-3 / self.slow) * (e + 1.0 / e))}
 
     def current(self, v: Array, m: Array, ek: Array) -> Array:
         return self.g * m * (v - ek)
@@ -236,16 +245,17 @@ class Ih(Channel):
 
 @final
 class CaHVA(Channel):
-    """High-threshold calcium current, `Ca_HVA`; Reuveni et al. (1993)."""
+    """High-threshold calcium current, `Ca_HVA`; Reuveni et al. (1993). `slow` multiplies both time constants."""
 
     g: Param = param(9.92e-4, "S/cm2")
+    slow: Param = param(1.0, "1", lo=1e-3)
 
     ion: ClassVar = "ca"
     q10 = UNWARMED
 
     def gates(self, v: Array) -> dict[str, Gate]:
         m, h = reuveni_calcium(v)
-        return {"m": m, "h": h}
+        return {"m": m.scaled(1.0 / self.slow), "h": h.scaled(1.0 / self.slow)}
 
     def current(self, v: Array, m: Array, h: Array, eca: Array) -> Array:
         return self.g * m**2 * h * (v - eca)
@@ -253,16 +263,20 @@ class CaHVA(Channel):
 
 @final
 class CaLVA(Channel):
-    """Low-threshold calcium current, `Ca_LVAst`; Avery & Johnston (1996), times of Randall & Tsien (1997), −10 mV."""
+    """Low-threshold calcium current, `Ca_LVAst`; Avery & Johnston (1996), times of Randall & Tsien (1997), −10 mV.
+
+    `slow` multiplies both time constants.
+    """
 
     g: Param = param(0.00343, "S/cm2")
+    slow: Param = param(1.0, "1", lo=1e-3)
 
     ion: ClassVar = "ca"
     q10 = WARMED
 
     def gates(self, v: Array) -> dict[str, Gate]:
-        m_tau = 5.0 + 20.0 * sigmoid(-(v + 35.0) / 5.0)
-        h_tau = 20.0 + 50.0 * sigmoid(-(v + 50.0) / 7.0)
+        m_tau = 5.0 * self.slow + 20.0 * self.slow * sigmoid(-(v + 35.0) / 5.0)
+        h_tau = 20.0 * self.slow + 50.0 * self.slow * sigmoid(-(v + 50.0) / 7.0)
         m, h = sigmoid((v + 40.0) / 6.0), sigmoid(-(v + 90.0) / 6.4)
         return {"m": Gate.relax(m, m_tau), "h": Gate.relax(h, h_tau)}
 

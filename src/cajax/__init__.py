@@ -1,5 +1,8 @@
 """Cajax simulates biophysically detailed neurons and networks, and trains them by backpropagation."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .base.distributions import along as along
 from .base.distributions import each as each
 from .base.errors import CajaxError as CajaxError
@@ -60,3 +63,16 @@ from .train import positive as positive
 from .train import unbounded as unbounded
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import fitting as fitting
+    from .fitting.recordings import read_recording as read_recording
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only some programs use when it is first asked for."""
+    if name == "fitting":
+        return import_module(".fitting", __name__)
+    if name == "read_recording":
+        return import_module(".fitting.recordings", __name__).read_recording
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -203,9 +203,8 @@ def main() -> None:
         )
     else:
         stages = STAGES if args.method == "search" else (Evolve(sigma=0.3, generations=10_000),)
-        result = search(
-            objective, start, free, minutes=args.seconds / 60.0, stages=stages, columns=args.columns, seed=args.seed, progress=False
-        )
+        budget = {"minutes": args.seconds / 60.0, "columns": args.columns, "seed": args.seed}
+        result = search(objective, start, free, stages=stages, progress=False, **budget)
         marks, scores, u = result.marks[:, 1], result.scores, result.u
         compiling, runs = result.problem.compiling, result.runs
     best, history = np.inf, []

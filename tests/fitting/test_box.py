@@ -11,7 +11,9 @@ from cajax.mech import HH, Leak
 
 from ..helpers import raises
 
-MODEL = cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak()).paint("soma", hh=HH()).discretize(cx.PerBranch(2))
+MODEL = (
+    cx.Cell(cx.ball_and_stick()).paint("all", leak=Leak()).paint("soma", hh=HH()).discretize(cx.PerBranch(2))
+)
 FREE = cx.Free(
     {
         "soma.hh.gna": cx.bounded(0.0, 0.5),

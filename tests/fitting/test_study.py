@@ -182,6 +182,10 @@ def test_the_window_is_around_the_stimulus(file):
     np.savez(path, v_mV=-70.0 + 50.0 * i, i_nA=i, dt_ms=0.1)
     found = planned(settings(path, window=None, dt=0.1))
     assert found.window == (200.0, 500.0) and found.objective.trace(0).on == pytest.approx(100.0)
+    t = np.arange(25001) * 0.1
+    i = np.where((t >= 300.0) & (t < 2300.0), 0.1, 0.0)
+    np.savez(path, v_mV=-70.0 + 50.0 * i, i_nA=i, dt_ms=0.1)
+    assert planned(settings(path, window=None, dt=0.1)).window == (200.0, 1350.0)  # two seconds: the first
 
 
 def test_a_passive_cell_is_compared_without_features(file):
@@ -279,6 +283,24 @@ def test_currents_between_compartments_add_up_too():
     away = found.i[found.names.index("other compartments")]
     assert np.abs(away).max() > 0.1
     np.testing.assert_allclose(found.i[:, 1:].sum(0), i[1:], atol=5e-3)
+
+
+@pytest.mark.slow
+def test_a_population_of_accepted_models_is_grown(file, tmp_path):
+    plan = planned(settings(file, sweeps=(2, 4), held_out=(3,), simulations=1000))
+    done = proceed(plan, begun(plan, tmp_path), progress=False, stages=BRIEF)
+    assert done.members.sd == 3.0 and len(done.members.grown) >= 8  # the search began with the truth
+    assert done.members.accepted[1:].all() and (done.members.worst[1:] <= 3.003).all()
+    assert done.results["population"]["count"] >= len(done.members.grown)
+    for row in done.results["parameters"]:
+        low, high = row["accepted"]
+        assert row["lo"] <= low < high <= row["hi"] and row["laplace"][0] < row["value"] < row["laplace"][1]
+    spectrum = read_arrays(done.folder / "spectrum.npz")
+    assert (np.diff(spectrum["deviations"]) >= 0.0).all() and len(spectrum["said"]) == len(spectrum["names"])
+    features = [row for row in done.results["features"] if row["term"] == "Features"]
+    assert all(
+        row["least"] <= row["most"] and row["most"] - row["mean"] <= 3.01 * row["sd"] for row in features
+    )
 
 
 def test_stages_say_when_they_began(done):

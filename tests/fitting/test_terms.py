@@ -106,7 +106,9 @@ def test_coupled_runs_follow_all_recorded_places():
 
 
 def test_sweeps_of_other_lengths_and_steps_fit_on_one_grid():
-    objective = Objective([SWEEPS[0], SWEEPS[1].cropped(0.0, 40.0), sweep(0.1).resampled(0.1)], terms=[Subthreshold()])
+    objective = Objective(
+        [SWEEPS[0], SWEEPS[1].cropped(0.0, 40.0), sweep(0.1).resampled(0.1)], terms=[Subthreshold()]
+    )
     assert objective.voltages.shape == (3, 1, 1201)
     assert list(objective.recorded.sum((1, 2))) == [1201, 800, 1201]
 

@@ -1,4 +1,4 @@
-"""The command line: `cajax train`, `report`, `runs`, `units`, `info`. Errors are one line, never a traceback."""
+"""The command line: `cajax train`, `fit`, `report`, `runs`, `units`, `info`. Errors are one line, never a traceback."""
 
 import os
 import sys
@@ -11,7 +11,10 @@ import typer
 
 from ..base.disk import open_file
 from ..base.errors import CajaxError, Interrupted, ParameterError
+from .fit import add_fit
 from .hosts import Coordinator, Host, Hosts, Place, joined_at, place
+from .imaged import add_imaged
+from .options import Controls, Cores, Resume, Runs, Seed
 from .process import cache, failed, flushed, quiet_threads, ready_streams, said, soft_termination
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -43,21 +46,6 @@ def _use(cores: int) -> None:
         jax.config.update("jax_num_cpu_devices", devices)
     if native:
         os.environ.setdefault(THREADS_VARIABLE, str(max(1, cores // devices)))
-
-
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, max=2**32 - 1, help="Seed of all that is drawn.", show_default="0", metavar="N"),
-]
-Runs = Annotated[Path | None, typer.Option(help="Folder for the run.", metavar="PATH", show_default="runs")]
-Resume = Annotated[
-    Path | None, typer.Option(help="Run folder to go on with, by its settings.", metavar="PATH")
-]
-Cores = Annotated[int, typer.Option(min=0, help="CPU cores (0: all, at most 8).", metavar="N")]
-Controls = Annotated[
-    bool,
-    typer.Option("--controls/--no-controls", help="Train controls made of neurons too, after the report."),
-]
 
 
 def _epochs(default: int) -> Any:
@@ -232,6 +220,7 @@ def _add_seeded(name: str, about: str) -> None:
 
 for _name, _about in SEEDED.items():
     _add_seeded(_name, _about)
+add_imaged(train, _train)
 
 
 @train.command()
@@ -259,9 +248,12 @@ def recall(
     _train("recall", {"seed": seed}, runs, resume, cores, controls, where, more)
 
 
+add_fit(app, lambda cores: _use(_cores(cores)))
+
+
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder that 'cajax train' made.")],
+    run: Annotated[Path, typer.Argument(help="A run folder that 'cajax train' or 'cajax fit' made.")],
 ) -> None:
     """Write one page about a run, with every picture in it: RUN/report.html."""
     from ..train.store import require_run

@@ -44,10 +44,15 @@ class Control(TypedDict):
 
 @final
 class Trace(TypedDict):
-    """One trial that is drawn: every `step`, in `time` (ms or samples), the data and the model in `unit`."""
+    """One trial that is drawn: every `step`, in `time` (ms or samples), the data and the model in `unit`.
+
+    `name` says which of several sites it is, `start` where its first sample lies.
+    """
 
     trial: Count
+    name: NotRequired[str]
     error: Number
+    start: NotRequired[Finite]
     step: Finite
     time: str
     unit: str
@@ -112,9 +117,26 @@ class Attacked(TypedDict):
 
 
 @final
+class Recovered(TypedDict):
+    """Values of one parameter: the `true` ones, and those `before` and after (`found`) training, within bounds.
+
+    `distance` is where each belongs (µm from the soma), for those that differ along a cell.
+    """
+
+    unit: str
+    low: Finite
+    high: Finite
+    true: list[Finite]
+    before: list[Finite]
+    found: list[Finite]
+    distance: NotRequired[list[Finite]]
+
+
+@final
 class Inside(TypedDict, total=False):
     """`inside.json`: a trained model taken apart."""
 
+    recovered: dict[str, Recovered]
     resets: dict[str, Any]
     lesions: dict[str, Any]
     attack: dict[str, Attacked]

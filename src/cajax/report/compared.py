@@ -64,9 +64,10 @@ def traces(run: Run) -> Picture | None:
     for ax, one in zip(axes.ravel(), kept, strict=False):
         data, model = (np.array([known(x) for x in one[name]]) for name in ("data", "model"))
         for y, lw, alpha, ink, label in ((data, 2.4, 0.55, "c7", "data"), (model, 1.2, 1.0, "c0", "model")):
-            time = one["step"] * np.arange(len(y))
+            time = one.get("start", 0.0) + one["step"] * np.arange(len(y))
             ax.plot(*plot.thinned(time, y), lw=lw, alpha=alpha, color=plot.ink(ink), label=label)
-        ax.set_title(f"trial {one['trial']}: {run.headline.text(known(one['error']))}", fontsize=8.5)
+        said = one.get("name") or f"trial {one['trial']}"
+        ax.set_title(f"{said}: {run.headline.text(known(one['error']))}", fontsize=8.5)
         ax.margins(x=0)
         plot.bare(ax)
     unit = "time (ms)" if kept[0].get("time") == "ms" else "sample"
@@ -75,8 +76,9 @@ def traces(run: Run) -> Picture | None:
     for ax in axes[:, 0]:
         ax.set_ylabel(str(kept[0].get("unit", "")))
     axes[0, 0].legend(loc="best")
-    alt = f"Traces of the model over the data in {len(kept)} trials of {name}"
-    which = f"{len(kept)} trials from the best to the worst" if len(kept) > 1 else "one trial"
+    what = "sites" if kept[0].get("name") else "trials"
+    alt = f"Traces of the model over the data in {len(kept)} {what} of {name}"
+    which = f"{len(kept)} {what} from the best to the worst" if len(kept) > 1 else f"one {what[:-1]}"
     caption = (
         f"<b>Model and data</b> ({words(name)}). Thick and grey the data, thin and blue the model, in "
         f"{which}."

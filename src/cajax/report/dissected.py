@@ -75,7 +75,7 @@ def _short(x: Any) -> str:
 
 def others(run: Run) -> str:
     """Return what was looked at beside the known parts, as HTML tables."""
-    known = ("resets", "lesions", "attack", "held_by", "energy")
+    known = ("resets", "lesions", "attack", "held_by", "energy", "recovered")
     made = []
     for name, value in run.inside.items():
         if name not in known and isinstance(value, Mapping):

@@ -19,6 +19,7 @@ from ..train.fitted import PARAMETERS, read_parameters
 from ..train.history import MOST_STEPS
 from ..train.store import Record, salvaged_record
 from ..train.table import ParameterTable
+from .recording_state import is_study, so_far
 
 
 @final
@@ -120,10 +121,12 @@ class Run:
 
     @property
     def state(self) -> str:
-        """Return "finished", "interrupted", "diverged" or "training"."""
+        """Return "finished", "interrupted", "diverged", "training" or, of a study, "searching"."""
         last = next((s.history.stopped for s in reversed(self.stages) if s.history), "")
         if last in ("diverged", "interrupted"):
             return last
+        if is_study(self.record) and not self.tested:
+            return "searching" if holder(self.folder) is not None else "interrupted"
         if self.tested or (self.plain and last in ("finished", "enough", "callback")):
             return "finished"
         return "training" if _is_written(self.folder) else "interrupted"
@@ -169,6 +172,8 @@ def read_run(folder: str | Path) -> Run:
     parts = {kind: _part(folder / name, kind, faults) for kind, name in _PARTS.items()}
     controls = tuple(_list(folder / "controls.json", Control, faults))
     tested = _there(folder / "metrics.json", faults)
+    if is_study(record) and not tested:
+        parts[Metrics] = so_far(folder, faults)
     return Run(
         folder, record, stages, parts[Metrics], controls, parts[Inside], parts[Capacity], _parameters(folder, faults),
         tested, tuple(faults),

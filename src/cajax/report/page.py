@@ -7,15 +7,18 @@ from typing import Any
 
 from .. import plot
 from ..base.disk import write_whole
-from ..base.errors import CajaxError
 from ..jobs import Job
 from ..model.model import Model
+from ..train.store import salvaged_record
 from ..train.table import ParameterTable
-from . import classified, compared, dissected, fields, learned, trials
+from . import classified, compared, dissected, fields, learned, recording, recovered, trials
 from .folder import Run
-from .html import Picture, duration, page, paragraph, pictures, table, words
+from .html import duration, page, paragraph, table, words
 from .learning import learning
+from .made import made
 from .material import Material, gather
+from .parts import careful, drawings, html_of, quiet
+from .recording_state import is_study
 from .style import STYLE
 
 NAME = "report.html"
@@ -31,9 +34,14 @@ def report(folder: str | Path, job: Job[Any] | None = None) -> Path:
     the page cannot be written.
     """
     with plot.theme():
+        if job is None and is_study(salvaged_record(folder, [])):
+            return write_whole(Path(folder) / NAME, recording.text_of(folder).encode(), _CURE)
         material = gather(folder, job)
         text = page(_title(material), _head(material), _sections(material), STYLE)
-    return write_whole(Path(folder) / NAME, text.encode(), "make room or give a folder that is yours")
+    return write_whole(Path(folder) / NAME, text.encode(), _CURE)
+
+
+_CURE = "make room or give a folder that is yours"
 
 
 def _title(m: Material) -> str:
@@ -92,41 +100,14 @@ def _processor(run: Run) -> str:
     return f" ({words(processor)})" if processor else ""
 
 
-def _careful(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns; where what the folder holds does not fit together, a sentence that says so.
-
-    Other exceptions are faults of the code that draws, and no sentence in a page: they propagate.
-    """
-    try:
-        return make()
-    except CajaxError as error:
-        return paragraph(f"This part could not be made ({words(str(error))}).", "fault")
-
-
-def _html(found: Any) -> str:
-    """Return pictures, one picture, HTML or nothing as HTML."""
-    if isinstance(found, str):
-        return found
-    if found is None:
-        return ""
-    return pictures([found] if isinstance(found, Picture) else [p for p in found if p is not None])
-
-
-def _drawn(*makers: Callable[[], Any]) -> str:
-    """Return the pictures of all makers in one grid, followed by the sentences of those that failed."""
-    found = [_careful(make) for make in makers]
-    good = [p for f in found if not isinstance(f, str) for p in ([f] if isinstance(f, Picture) else f or [])]
-    return _html([p for p in good if p is not None]) + "".join(f for f in found if isinstance(f, str))
-
-
 def _sections(m: Material) -> list[Section]:
     run = m.run
-    learning_part = _drawn(lambda: learning(run)) or _none("No stage has left a history yet.")
+    learning_part = drawings(lambda: learning(run)) or quiet("No stage has left a history yet.")
     if run.plain:
         found = [
             ("learning", "Learning", learning_part),
             ("learned", "What was learned", _learned(m)),
-            ("made", "How it was made", _made(run)),
+            ("made", "How it was made", made(run)),
         ]
         return [(name, title, body) for name, title, body in found if body]
     controls, controls_table = _controls(m)
@@ -139,15 +120,15 @@ def _sections(m: Material) -> list[Section]:
         (
             "controls",
             "Controls",
-            controls + controls_table or _none(_SKIPPED.format("Controls", "controls.json")),
+            controls + controls_table or quiet(_SKIPPED.format("Controls", "controls.json")),
         ),
         (
             "inside",
             "Looking inside",
-            _inside(run) or _none(_SKIPPED.format("Resets and lesions", "inside.json")),
+            _inside(run) or quiet(_SKIPPED.format("Resets and lesions", "inside.json")),
         ),
-        ("capacity", "Capacity", _drawn(lambda: classified.capacity(run))),
-        ("made", "How it was made", _made(run)),
+        ("capacity", "Capacity", drawings(lambda: classified.capacity(run))),
+        ("made", "How it was made", made(run)),
     ]
     return [(name, title, body) for name, title, body in found if body]
 
@@ -155,14 +136,10 @@ def _sections(m: Material) -> list[Section]:
 _SKIPPED = "{} were not run, or this run stopped before them ({} is not there)."
 
 
-def _none(text: str) -> str:
-    return paragraph(text, "quiet")
-
-
 def _result(m: Material) -> str:
     run = m.run
     if not run.tests:
-        return _none("This run was not tested: it stopped before, or it still trains.")
+        return quiet("This run was not tested: it stopped before, or it still trains.")
     makers: list[Callable[[], Any]] = [
         lambda: compared.traces(run),
         lambda: classified.confusion(run),
@@ -176,14 +153,14 @@ def _result(m: Material) -> str:
     more = ""
     if isinstance(extra, dict) and extra:
         more = table(("", ""), [[words(str(k)), words(v)] for k, v in extra.items()])
-    return _careful(lambda: compared.tests_table(run)) + more + _drawn(*makers)
+    return careful(lambda: compared.tests_table(run)) + more + drawings(*makers)
 
 
 def _controls(m: Material) -> tuple[str, str]:
     if not m.run.controls:
         return "", ""
-    drawn = _careful(lambda: compared.controls(m.run))
-    shown, figures = (drawn, "") if isinstance(drawn, str) else (_html(drawn[0]), drawn[1])
+    drawn = careful(lambda: compared.controls(m.run))
+    shown, figures = (drawn, "") if isinstance(drawn, str) else (html_of(drawn[0]), drawn[1])
     trained = {control.get("name") for control in m.run.controls}
     left = [] if m.job is None else [name for name in m.job.versions() if name not in trained]
     if m.job is not None and left:
@@ -197,7 +174,7 @@ def _controls(m: Material) -> tuple[str, str]:
 def _trials(m: Material) -> str:
     job, activity = m.job, m.activity
     if not job or not activity:
-        return _none("No trials could be simulated; the reasons stand at the top of the page.")
+        return quiet("No trials could be simulated; the reasons stand at the top of the page.")
     shown, kinds = trials.panels(activity), len(activity.judged.kinds)
     count = f"one for each of {shown} of {kinds} kinds" if kinds > 1 else "one"
     wanted = "; of readouts the wanted one is drawn strongly" if job.score.output_names else ""
@@ -207,22 +184,22 @@ def _trials(m: Material) -> str:
         f"{wanted}. Ticks are spikes, upward crossings of −20 mV, one row per cell. The shaded parts of a trial are "
         "named above it."
     )
-    return paragraph(intro) + _drawn(lambda: trials.example_trials(activity, job))
+    return paragraph(intro) + drawings(lambda: trials.example_trials(activity, job))
 
 
 def _tuning(m: Material) -> str:
     activity = m.activity
     if not activity:
         return ""
-    drawn = _drawn(lambda: trials.tuning(activity))
-    return drawn or _none("There is one kind of trial, or one cell: nothing to compare.")
+    drawn = drawings(lambda: trials.tuning(activity))
+    return drawn or quiet("There is one kind of trial, or one cell: nothing to compare.")
 
 
 def _learned(m: Material) -> str:
     job, models, test, rows = m.job, m.models, m.test, m.run.parameters
     if models is None or (job is None and rows is None):
         listed = "" if rows is None else _parameters(lambda: rows)
-        return listed or _none("The models before and after training are needed for this part.")
+        return listed or quiet("The models before and after training are needed for this part.")
     before, after = models
     makers: list[Callable[[], Any]] = []
     if job is not None and test is not None:
@@ -230,10 +207,10 @@ def _learned(m: Material) -> str:
     if job is not None:
         makers.append(lambda: learned.morphologies(job, before, after))
     makers.append(lambda: learned.weights([row.path for row in _table(m, before, after).rows], before, after))
-    network = _careful(lambda: learned.population_table(after, job.shapes() if job else {}))
-    drawn = _drawn(*makers)
+    network = careful(lambda: learned.population_table(after, job.shapes() if job else {}))
+    drawn = drawings(*makers)
     if job is not None and job.remark():
-        drawn = _none(words(job.remark())) + drawn
+        drawn = quiet(words(job.remark())) + drawn
     return f"{network}{drawn}{_parameters(lambda: _table(m, before, after))}"
 
 
@@ -245,52 +222,16 @@ def _table(m: Material, before: Model, after: Model) -> ParameterTable:
 
 
 def _parameters(rows: Callable[[], ParameterTable]) -> str:
-    return f"<h3>Trained parameters</h3>{_careful(lambda: learned.parameter_table(rows()))}"
+    return f"<h3>Trained parameters</h3>{careful(lambda: learned.parameter_table(rows()))}"
 
 
 def _inside(run: Run) -> str:
-    drawn = _drawn(
+    drawn = drawings(
+        lambda: recovered.along_the_cell(run),
         lambda: dissected.resets(run),
         lambda: dissected.lesions(run),
         lambda: classified.attack(run),
         lambda: classified.held_by(run),
     )
-    tables = (classified.share_table, dissected.energy_table, dissected.others)
-    return drawn + "".join(_careful(lambda make=make: make(run)) for make in tables)
-
-
-def _made(run: Run) -> str:
-    record = run.record
-    about = {
-        "command": f"<code>{words(record.get('command'))}</code>",
-        "seed": words(record.get("seed")),
-        "data": f"<code>{words(record.get('data'))}</code>",
-        "machine": words(record.get("machine")),
-        "versions": words(record.get("versions")),
-        "continued": f"{len(record.get('later') or [])} times after an interruption",
-    }
-    settings = record.get("settings") or {}
-    listed = table(
-        ("setting", "value"), [[f"<code>{words(k)}</code>", words(v)] for k, v in settings.items()], text=2
-    )
-    stages = table(
-        ("stage", "steps", "time", "ended"),
-        [
-            [words(s.name), words(s.steps), duration(sum(s.history.seconds) if s.history else None),
-             words(s.history.stopped if s.history else "not yet")]
-            for s in run.stages
-        ],
-    )  # fmt: skip
-    seed = words(record.get("seed"))
-    trial = f"A trial depends on the seed ({seed}), the stage and the step alone. "
-    again = (
-        "The same command with the same versions, data and seed gives the same numbers on the same kind of processor "
-        f"with the same number of cores. {'' if run.plain else trial}"
-        "The page is written from the run folder by <code>cajax report</code>."
-    )
-    return (
-        f'<div class="about">{table(("", ""), [[words(k), v] for k, v in about.items()], text=2)}</div>'
-        + (f"<h3>Stages</h3>{stages}" if run.stages else "")
-        + f"<h3>Settings</h3><details><summary>{len(settings)} settings</summary>{listed}</details>"
-        + f"<h3>To reproduce it</h3>{paragraph(again)}"
-    )
+    tables = (recovered.errors_table, classified.share_table, dissected.energy_table, dissected.others)
+    return drawn + "".join(careful(lambda make=make: make(run)) for make in tables)

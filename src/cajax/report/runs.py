@@ -14,7 +14,13 @@ from .html import duration
 if TYPE_CHECKING:
     from rich.table import Table
 
-STATES = {"finished": "green", "training": "cyan", "interrupted": "yellow", "diverged": "red"}
+STATES = {
+    "finished": "green",
+    "training": "cyan",
+    "searching": "cyan",
+    "interrupted": "yellow",
+    "diverged": "red",
+}
 
 
 def begun(run: Run) -> str:

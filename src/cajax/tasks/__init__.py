@@ -2,6 +2,7 @@
 
 from ..jobs import models as models
 from ..jobs import run as run
+from .calcium import Calcium as Calcium
 from .catalogue import TASKS as TASKS
 from .catalogue import require_task as require_task
 from .catalogue import resume as resume
@@ -16,3 +17,4 @@ from .task import Batch as Batch
 from .task import Stage as Stage
 from .task import Task as Task
 from .task import rng as rng
+from .voltage import Voltage as Voltage

@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .. import jobs
 from ..base.errors import StoreError, unknown
 from ..jobs.folder import load_run, rebuilt
+from ..jobs.job import Job
+from .calcium import Calcium
 from .dendrite import Dendrite
 from .digits import Digits
 from .evidence import Evidence
 from .match import Match
 from .mnist import Mnist
 from .recall import Recall
-from .task import Task
+from .voltage import Voltage
 
-TASKS: dict[str, type[Task]] = {
-    kind.name: kind for kind in (Digits, Mnist, Match, Evidence, Recall, Dendrite)
+TASKS: dict[str, type[Job[Any]]] = {
+    kind.name: kind for kind in (Digits, Mnist, Match, Evidence, Recall, Dendrite, Voltage, Calcium)
 }
 
 
-def task_of(folder: Path) -> Task:
+def task_of(folder: Path) -> Job[Any]:
     """Return the task of a run folder with its settings; `StoreError` for any other folder, or one too old or new."""
     entry = load_run(folder)
     if entry["task"] not in TASKS:
@@ -39,7 +42,7 @@ def require_task(folder: Path, name: str) -> None:
 def resume(
     folder: Path,
     every_control: bool = False,
-    task: Task | None = None,
+    task: Job[Any] | None = None,
     done: Callable[[Path], None] | None = None,
 ) -> Path | None:
     """Go on with a run where it ended; what is done is not done again. Give `task` when it is one of your own."""

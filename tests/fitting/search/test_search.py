@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.fitting.objective import Objective
 from cajax.fitting import Sweep
+from cajax.fitting.objective import Objective
 from cajax.fitting.search import Evolve, Fading, Passive, Polish, search
 from cajax.fitting.terms import Subthreshold, Summary
 from cajax.mech import HH
@@ -15,7 +15,11 @@ from ...helpers import raises
 CELL = cx.Cell(cx.cylinder(20.0, 20.0)).paint("all", hh=HH())
 TRUE = CELL.discretize(cx.PerBranch(1))
 FREE = cx.Free(
-    {"all.hh.gna": cx.bounded(0.03, 0.5), "all.hh.gk": cx.bounded(0.005, 0.2), "all.hh.gl": cx.bounded(1e-5, 1e-2)}
+    {
+        "all.hh.gna": cx.bounded(0.03, 0.5),
+        "all.hh.gk": cx.bounded(0.005, 0.2),
+        "all.hh.gl": cx.bounded(1e-5, 1e-2),
+    }
 )
 START = TRUE.replace({"all.hh.gna": 0.3, "all.hh.gk": 0.15, "all.hh.gl": 1e-3})
 
@@ -55,14 +59,15 @@ def test_the_true_model_has_score_zero(objective):
 
 def test_the_same_seed_gives_the_same_bits_and_so_does_a_search_that_goes_on(objective, tmp_path):
     def run(most, folder=None, **more):
-        return search(objective, START, FREE, simulations=most, stages=BRIEF, run=folder, seed=5, **SMALL, **more)
+        return search(
+            objective, START, FREE, simulations=most, stages=BRIEF, run=folder, seed=5, **SMALL, **more
+        )
 
     whole = run(1500)
     np.testing.assert_array_equal(run(1500).u, whole.u)
     for stop in (30, 300, 700, 1200):  # in every stage
         folder = tmp_path / str(stop)
-        calls = []
-        part = run(1500, folder, until=lambda r, stop=stop: calls.append(1) or r.runs >= stop)
+        part = run(1500, folder, until=lambda r, stop=stop: r.runs >= stop)
         assert part.stopped == "enough" and part.runs < 1500
         rest = run(1500, folder)
         np.testing.assert_array_equal(rest.u, whole.u)
@@ -77,7 +82,10 @@ def test_a_search_with_other_settings_does_not_go_on(objective, tmp_path):
         "other settings",
     )
     other = Objective([sweep(0.05)], terms=[WINDOWS])
-    raises(lambda: search(other, START, FREE, simulations=20, stages=BRIEF, run=tmp_path / "a", **SMALL), "sweeps")
+    raises(
+        lambda: search(other, START, FREE, simulations=20, stages=BRIEF, run=tmp_path / "a", **SMALL),
+        "sweeps",
+    )
     raises(
         lambda: search(objective, START, FREE, simulations=9, run=tmp_path / "none", resume=True, **SMALL),
         "no search to go on with",

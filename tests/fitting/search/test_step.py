@@ -17,7 +17,9 @@ def cost(j, r, d):
 def test_a_step_is_the_least_in_its_box(seed):
     rng = np.random.default_rng(seed)
     j, r, u = rng.normal(size=(9, 2)), 0.3 * rng.normal(size=9), rng.uniform(size=2)
-    for width, d in zip((0.05, 0.3, 1.0), bounded_steps(r, j, u, np.array([0.05, 0.3, 1.0]), ALL), strict=True):
+    for width, d in zip(
+        (0.05, 0.3, 1.0), bounded_steps(r, j, u, np.array([0.05, 0.3, 1.0]), ALL), strict=True
+    ):
         assert (np.abs(d) <= width + 1e-8).all() and (u + d >= 0.0).all() and (u + d <= 1.0).all()
         grid = np.stack(np.meshgrid(*[np.linspace(max(-width, -x), min(width, 1.0 - x), 201) for x in u]), -1)
         least = min(cost(j, r, x) for x in grid.reshape(-1, 2))
@@ -25,12 +27,16 @@ def test_a_step_is_the_least_in_its_box(seed):
 
 
 def test_only_chosen_coordinates_move():
-    d = bounded_steps(np.ones(4), RNG.normal(size=(4, 2)), np.array([0.5, 0.5]), np.array([0.2]), np.array([True, False]))
+    d = bounded_steps(
+        np.ones(4), RNG.normal(size=(4, 2)), np.array([0.5, 0.5]), np.array([0.2]), np.array([True, False])
+    )
     assert d[0, 0] != 0.0 and d[0, 1] == 0.0
 
 
 def test_nothing_to_move_is_no_step():
-    np.testing.assert_array_equal(bounded_steps(np.ones(4), np.zeros((4, 2)), np.full(2, 0.5), SCALES, ALL), 0.0)
+    np.testing.assert_array_equal(
+        bounded_steps(np.ones(4), np.zeros((4, 2)), np.full(2, 0.5), SCALES, ALL), 0.0
+    )
 
 
 def test_large_rows_are_weighted_down_and_small_ones_are_not():

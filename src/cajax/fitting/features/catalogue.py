@@ -14,8 +14,8 @@ from .trace import Trace
 class Feature:
     """A feature: its `unit`, `compute` from a trace, and what it is read off.
 
-    `of` is "spikes" for one value per spike, "spiking" for one value that depends on spikes, "voltage" for one that does
-    not, "count" for one that stays right when there are more spikes than places for them.
+    `of` is "spikes" for one value per spike, "spiking" for one value that depends on spikes, "voltage" for one that
+    does not, "count" for one that stays right when there are more spikes than places for them.
     """
 
     unit: str

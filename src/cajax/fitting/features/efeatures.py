@@ -16,7 +16,6 @@ from .catalogue import FEATURES, NEEDS_AMPLITUDE
 from .grid import Edges, edges_of, grid_of
 from .trace import Trace
 
-
 TOGETHER = 8
 """Traces that are computed at a time: of more, the arrays of intermediate results do not fit into a cache."""
 
@@ -62,16 +61,14 @@ def efeatures(
 
     `v` [..., time] mV, at the times `t` (ms) [time], uniform, or one number: the interval between samples, from 0 on.
     The stimulus acts from `on` to `off` (ms) and has an `amplitude` (nA), which input resistances need; these are
-    numbers, or arrays that fit the leading axes of `v`. Returns name → [...] or, for a feature of every spike,
-    [..., most]: first the spikes, then NaN. What does not exist (there are no spikes) is NaN, with a derivative of zero.
+    numbers, or arrays that fit the leading axes of `v`. Returns name → [...] or, for a feature of every spike, [...,
+    most]: first the spikes, then NaN. What does not exist (there are no spikes) is NaN, with a derivative of zero.
 
     All is defined on samples every `step` ms, between which eFEL interpolates linearly; spikes exceed `threshold` mV.
     A trace with more than `most` spikes has its right `Spikecount`; all else that depends on spikes is then NaN. Of a
-    voltage that is not finite, all is NaN.
-
-    Works under `jit`, `vmap`, `grad`, `jvp`. Times and voltages of events have the derivatives of the event between
-    samples (implicit-function theorem); the values are eFEL's, of samples, unless `exact`: then they are those between
-    samples, which change smoothly. Numbers of spikes have no derivative. Differences from eFEL: docs/efeatures.md.
+    voltage that is not finite, all is NaN. Works under `jit`, `vmap`, `grad`, `jvp`. Times and voltages of events have
+    the derivatives of the event between samples (implicit-function theorem); the values are eFEL's, of samples, unless
+    `exact`: then they are those between samples. Numbers of spikes have none. Differences: docs/efeatures.md.
 
     Raises `UnknownNameError` for a name that is no feature, `ParameterError` for shapes that do not fit.
     Source: eFEL 5.7 (openbraininstitute/eFEL), its documentation of every feature.
@@ -92,14 +89,19 @@ def efeatures(
     _ordered(on, off)
     if amplitude is None and (wanting := [n for n in chosen if n in NEEDS_AMPLITUDE]):
         raise ParameterError(f"efeatures: {wanting[0]} needs amplitude=, the size of the current step in nA")
-    edges = edges_of(grid, on, off)
-    own = [jnp.asarray(x, v.dtype) for x in (on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead))]
-    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
-    clock = _Clock(time, spans, jnp.asarray(grid.left), past, gap)
-    single, many = _compiled(options, v.reshape(-1, v.shape[-1]), clock, edges, *own)
+    own = (on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead))
+    single, many = _computed(options, v.reshape(-1, v.shape[-1]), grid, own)
     columns = {True: iter(jnp.unstack(many, axis=1)), False: iter(jnp.unstack(single, axis=1))}
     found = {name: next(columns[FEATURES[name].per_spike]) for name in chosen}
     return {name: x.reshape(*lead, *x.shape[1:]) for name, x in found.items()}
+
+
+def _computed(options: _Options, v: Array, grid: Any, own: tuple[Any, Any, Any]) -> tuple[Array, Array]:
+    """Return the features of traces [trace, sample] that have one value, and those of every spike."""
+    edges = edges_of(grid, own[0], own[1])
+    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
+    clock = _Clock(time, spans, jnp.asarray(grid.left), past, gap)
+    return _compiled(options, v, clock, edges, *(jnp.asarray(x, v.dtype) for x in own))
 
 
 def _chosen(names: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The clock that eFEL's features are defined on: samples every `step` ms, and the stretches of time between on and off."""
+"""The clock that eFEL's features are defined on: samples every `step` ms, and stretches of time on it."""
 
 import math
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Several searches are done at once, because a compiler takes as long for one as f
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -58,7 +58,7 @@ def _part(x: Array, signal: np.ndarray, place: Index) -> tuple[Array, Array]:
     return x.at[signal[:, None], place].get(mode="promise_in_bounds"), numbers
 
 
-def _all(x: Table, signal: np.ndarray) -> tuple[Array, Array]:
+def _all(x: Table, signal: np.ndarray) -> tuple[Array, Any]:
     """Return all blocks for every search [search, 1, block], and their numbers."""
     return x.blocks[signal][:, None], np.arange(x.blocks.shape[1], dtype=np.int32)[None, None]
 
@@ -71,10 +71,10 @@ def find(x: Table, looks: Sequence[int], level: Array, a: Index, b: Index, back:
     """
     signal = np.array(looks)
     way = np.where(np.isin(np.arange(len(looks)), back), -1, 1).astype(np.int32)[:, None]
-    start = jnp.where(way > 0, a, b - 1)  # where a search begins
+    start: Any = jnp.where(way > 0, a, b - 1)  # where a search begins
     above = lax.stop_gradient(level)[..., None]
 
-    def nearest(part: tuple[Array, Array], after: Array | None = None) -> Array:
+    def nearest(part: tuple[Array, Any], after: Any = None) -> Any:
         """The nearest number, in the direction of the search, whose value exceeds the level; far off for none."""
         value, at = part
         at = way[..., None] * at
@@ -83,7 +83,7 @@ def find(x: Table, looks: Sequence[int], level: Array, a: Index, b: Index, back:
         return jnp.where(hit, at, _FAR).min(2)
 
     own = nearest(_samples(x, signal, start // ROW), start - way)
-    row = nearest(_part(x.rows, signal, start // ROW**2), start // ROW)
+    row: Any = nearest(_part(x.rows, signal, start // ROW**2), start // ROW)
     block = nearest(_all(x, signal), start // ROW**2)
     other = nearest(_part(x.rows, signal, way * block))
     row = jnp.where((row == _FAR) & (block < _FAR), other, row)

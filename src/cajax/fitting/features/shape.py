@@ -1,6 +1,7 @@
 """Features of the shape of spikes: threshold, height, widths, slopes, after-hyperpolarisation (AHP)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -216,7 +217,7 @@ def slow_ahps(x: Trace) -> tuple[Array, Array, Array]:
     # Next to the border of the stretch the least sample is no extreme of the voltage.
     inner = (low > x.late) & (low + 1 < x.next_peak)
     event = x.event(low, jnp.where(inner, late, 0.0), three[1], jnp.where(inner, v, three[1]), x.real)
-    found = (x.rank > 0) & (x.rank < x.spikes[1] - 1)
+    found: Any = (x.rank > 0) & (x.rank < x.spikes[1] - 1)
     return later(event.t), later(event.v), later(found)
 
 

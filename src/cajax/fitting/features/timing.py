@@ -1,6 +1,7 @@
 """Features of when spikes occur: counts, latencies, intervals between spikes (ISIs), adaptation, bursts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -151,7 +152,7 @@ def isi_slope(of_log: bool) -> Callable[[Trace], Array]:
     def slope(x: Trace) -> Array:
         isi, found = x.once(later_intervals)
         fine = found & (isi > 0.0)
-        number = (x.rank + 1).astype(isi.dtype)
+        number: Any = (x.rank + 1).astype(isi.dtype)
         return fitted_slope(jnp.log(number) if of_log else number, jnp.log(jnp.where(fine, isi, 1.0)), fine)
 
     return slope
@@ -187,7 +188,7 @@ def adaptation(skip_share: bool) -> Callable[[Trace], Array]:
         first = x.early + jnp.asarray(skipped, x.early.dtype)
         last = x.early + count.astype(x.early.dtype) - 2  # the number of the last ISI
         following = later(isi)
-        fine = (x.rank >= first) & (x.rank < last) & later(found) & (following + isi > 0.0)
+        fine: Any = (x.rank >= first) & (x.rank < last) & later(found) & (following + isi > 0.0)
         change = divided(following - isi, following + isi, fine)
         return only(mean(change, fine), count >= 4)
 

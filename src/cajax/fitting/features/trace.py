@@ -31,9 +31,9 @@ _V, _DV, _MINUS_V, _MINUS_DV = range(4)  # signals that are searched
 class Places(NamedTuple):
     """Samples [spike] where something happens in every spike; what they are where it does not is of no use.
 
-    `rise`, `fall` pass the middle between peak and low, `half_rise`, `half_fall` half of the height over the begin: from
-    the first of the two on the voltage is above it, from the second on no longer. `steepest`, `falling`: the extremes of
-    dv/dt. `slow`: the slow after-hyperpolarisation.
+    `rise`, `fall` pass the middle between peak and low, `half_rise`, `half_fall` half of the height over the begin:
+    from the first of the two on the voltage is above it, from the second on no longer. `steepest`, `falling`: the
+    extremes of dv/dt. `slow`: the slow after-hyperpolarisation.
     """
 
     rise: Array
@@ -135,7 +135,7 @@ class Trace:
         return jnp.sort(jnp.where(fine, peak, self.count)), count
 
     @cached_property
-    def real(self) -> Array:
+    def real(self) -> Any:
         """Which entries of the arrays are spikes [spike]."""
         return self.rank < self.spikes[1]
 
@@ -241,7 +241,7 @@ class Trace:
 
     @cached_property
     def end(self) -> Event:
-        """Where the spikes end: after the steepest fall, dv/dt crosses `FALLING` between this sample and the one before."""
+        """Where the spikes end: after the steepest fall, dv/dt crosses `FALLING` before this sample."""
         index = self.places.end
         (slopes,), (here,) = samples(self.dv, (index - 1, 2)), samples(self.v, (index - 1, 2))
         share = crossing(slopes, FALLING)

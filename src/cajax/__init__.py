@@ -1,7 +1,8 @@
 """Cajax simulates biophysically detailed neurons and networks, and trains them by backpropagation."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+from typing import Any as _Any
 
 from .base.distributions import along as along
 from .base.distributions import each as each
@@ -69,10 +70,10 @@ if TYPE_CHECKING:
     from .fitting.recordings import read_recording as read_recording
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Import what only some programs use when it is first asked for."""
     if name == "fitting":
-        return import_module(".fitting", __name__)
+        return _import_module(".fitting", __name__)
     if name == "read_recording":
-        return import_module(".fitting.recordings", __name__).read_recording
+        return _import_module(".fitting.recordings", __name__).read_recording
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

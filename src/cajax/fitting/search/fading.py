@@ -115,7 +115,8 @@ class Faded(Runner):
         self._redraw(~np.isfinite(before) & ~moved)
         off = mean_square(after).reshape(len(lanes), -1)
         off = np.where(np.isfinite(off), off, np.inf).min(1)
-        share = np.where(moved, now / np.maximum(np.where(np.isfinite(before), before, np.inf), 1e-30), 1.0)
+        with np.errstate(invalid="ignore"):  # of lanes whose runs have failed
+            share = np.where(moved, now / np.maximum(before, 1e-30), 1.0)
         return bool(np.median(share) < LEVEL), off
 
     def _redraw(self, lost: np.ndarray) -> None:

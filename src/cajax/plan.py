@@ -16,6 +16,7 @@ from .engine.method import Method, Staggered
 from .engine.solution import Solution
 from .inputs.base import Input
 from .model.model import Model, require_model
+from .program.compiled import most_held
 from .program.executor import chosen_backend
 from .simulate import as_inputs, executor, simulate
 from .solve import Adjoint, Checkpointed, Schedule
@@ -35,8 +36,8 @@ class Plan:
     """What `steps` steps of `dt` ms, and their gradient, will take; `print` it, or give it to Rich.
 
     `executor`: "native", a program compiled for the model, or "xla", JAX's scan, and `why_xla`.
-    Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states,
-    `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
+    Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states (of a timed
+    native run also of what it stores beside them, because it is dear to compute again), `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
     are those of `levels` nested levels, outermost first; where all that a step computes is stored, levels is 0 and
     `stored` None. `budget` is the adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and
     `work_bytes` are estimates from a timed run of a few steps, None without one.
@@ -209,32 +210,43 @@ def _timed(
 
     arguments = (model.params, inputs, lanes)
     with Console(stderr=True).status("plan: compiling and timing a short run"):
-        forward, _, _ = _measure(loss, arguments)
-        gradient, compiling, temporary = _measure(jax.grad(loss), arguments)
+        forward, _, _, _ = _measure(loss, arguments)
+        gradient, compiling, temporary, held = _measure(jax.grad(loss), arguments)
     scale = found.steps / n
     stored = schedule.stored(n)
     if temporary is not None and stored is None:
-        found = replace(found, states_bytes=round(scale * temporary), work_bytes=0)
+        found = replace(found, states_bytes=round(scale * (temporary + held)), work_bytes=0)
     elif temporary is not None and stored is not None:
-        known = found.batch * found.state_bytes * stored + COPIES * found.record_bytes / scale
-        found = replace(found, work_bytes=max(0, round(temporary - known)))
+        states = found.batch * found.state_bytes * stored
+        work = max(0, round(temporary - (0 if held else states) - COPIES * found.record_bytes / scale))
+        found = replace(found, work_bytes=work)
+        if held:  # a compiled run also stores what is dear to compute again
+            found = replace(found, states_bytes=round(held * found.stored / stored))
     return replace(
         found, forward_seconds=scale * forward, gradient_seconds=scale * gradient, compile_seconds=compiling
     )
 
 
-def _measure(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[float, float, int | None]:
-    """Return seconds of a run (the best of some), seconds of its compilation, and the temporary bytes if known."""
+def _measure(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[float, float, int | None, int]:
+    """Return seconds of a run (the best of some) and of its compilation, and bytes of memory.
+
+    Those are XLA's temporary bytes, if known, and what compiled runs hold beside them.
+    """
     begin = time.perf_counter()
     compiled = jax.jit(function).lower(*arguments).compile()
     compiling = time.perf_counter() - begin
     memory = compiled.memory_analysis()
+    most_held()
+    jax.block_until_ready(compiled(*arguments))
+    held = most_held()
     times: list[float] = []
     while len(times) < 2 or (len(times) < 10 and sum(times) < 0.3):
         begin = time.perf_counter()
         jax.block_until_ready(compiled(*arguments))
         times.append(time.perf_counter() - begin)
-    return min(times), compiling, None if memory is None else memory.temp_size_in_bytes
+    return min(times), compiling, None if memory is None else memory.temp_size_in_bytes, held
 
 
 def _size(tree: Any) -> int:

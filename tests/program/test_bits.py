@@ -26,8 +26,33 @@ MORE = range(100, 160)
 HERE = Path(__file__).parent
 
 
-def equal(found: Any, wanted: Any) -> None:
+# What depends on operands alone XLA computes before the loop, and the last entries of an array it may round otherwise.
+ROUNDED = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "exp",
+        "exp2",
+        "log",
+        "log1p",
+        "expm1",
+        "tanh",
+        "logistic",
+        "pow",
+        "erf",
+        "erfc",
+        "atan2",
+    ]
+)
+
+
+def equal(found: Any, wanted: Any, rounded: bool = False) -> None:
     for k, (a, b) in enumerate(zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)):
+        if rounded and np.issubdtype(a.dtype, np.inexact):
+            limit = 100 * np.finfo(a.dtype).eps
+            np.testing.assert_allclose(np.asarray(a), np.asarray(b), limit, limit, err_msg=f"result {k}")
+            continue
         # Zeros may differ in their sign where a sum began with one.
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=f"result {k}")
 
@@ -62,19 +87,24 @@ def shared_gradient(program: Program) -> Any:
     return jax.jit(function)
 
 
+def functions_before_the_loop(program: Program) -> bool:
+    jaxpr = jax.make_jaxpr(program.native)(program.thetas, program.states)
+    return any(e.primitive.name in ROUNDED for e in jaxpr.jaxpr.eqns)
+
+
 def check_splits(seed: int) -> None:
     program = random_program(seed)
     operands, cts = lanes_of(program, 64)
-    run = gradient(program)
+    run, rounded = gradient(program), functions_before_the_loop(program)
     whole = run(operands, cts)
     for splits in ((40, 24), (1, 2, 3, 4, 5, 49), (17, 47)):
         ends = np.cumsum((0, *splits))
         parts = [run([x[a:b] for x in operands], [x[a:b] for x in cts]) for a, b in pairwise(ends)]
-        equal(jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts), whole)
+        equal(jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts), whole, rounded)
     alone = jax.jit(pulled(program.native, len(program.thetas)))
     for k in (0, 1, 31, 63):
         one = alone([x[k] for x in operands], [x[k] for x in cts])
-        equal(one[0], jax.tree.map(lambda x, k=k: x[k], whole[0]))
+        equal(one[0], jax.tree.map(lambda x, k=k: x[k], whole[0]), rounded)
 
 
 def check_checkpoints(seed: int) -> None:

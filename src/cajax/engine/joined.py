@@ -54,11 +54,11 @@ def _joined(sites: Sequence[Sites]) -> Index:
 def conjugate_gradients(
     product: Callable[[Array], Array], precondition: Callable[[Array], Array], b: Array, most: int
 ) -> Array:
-    """Return x with product(x) = b, to 50 units of rounding of b; NaN where `most` iterations do not reach that.
+    """Return x with product(x) = b, to 4 units of rounding of b; NaN where `most` iterations do not reach that.
 
     Both functions are symmetric and positive. Source: Hestenes & Stiefel (1952), J Res Natl Bur Stand 49:409.
     """
-    enough = (50.0 * float(jnp.finfo(b.dtype).eps)) ** 2 * jnp.vdot(b, b)
+    enough = (4.0 * float(jnp.finfo(b.dtype).eps)) ** 2 * jnp.vdot(b, b)
 
     def going(state: tuple[Array, ...]) -> Array:
         _, r, _, _, k = state

@@ -160,3 +160,15 @@ def register(built: Built, constants: list[np.ndarray], pointers: list[int]) -> 
     if wrong is not None:
         raise RuntimeError(wrong.decode())
     return digest
+
+
+def most_held() -> int:
+    """Return the most bytes that compiled runs held at once since this was last asked, beside what XLA holds for them.
+
+    What earlier runs left to be used again is given up, so that what is counted from here on is of later runs alone.
+    """
+    if not native.available():
+        return 0
+    function = native.library().cajax_most_held
+    function.restype = ctypes.c_int64
+    return int(function())

@@ -100,7 +100,7 @@ template <typename T, int W>
 CAJAX_INLINE void iterate(const Forest& forest, const Joints& joints, std::int64_t most, const Array<const T>& b,
                           const Work<T, W>& work, T* out) {
   const std::int64_t n = forest.cvs;
-  constexpr T kUnits = T(50) * std::numeric_limits<T>::epsilon();
+  constexpr T kUnits = T(4) * std::numeric_limits<T>::epsilon();
   T enough[W], rr[W], rz[W], scale[W], ahead[W];
   spread_out<T, W>(b, n, work.r);
   dot<T, W>(n, work.r, work.r, enough);

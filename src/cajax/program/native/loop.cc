@@ -139,6 +139,15 @@ extern "C" CAJAX_EXPORT const char* cajax_run_register(std::int64_t digest, cons
   return nullptr;
 }
 
+// Returns the most bytes that were held at once since this was last called; what earlier runs left is given up.
+extern "C" CAJAX_EXPORT std::int64_t cajax_most_held() {
+  using namespace cajax::program;
+  const std::int64_t most = most_held;
+  Store::get().clear();
+  most_held.store(held);
+  return most;
+}
+
 extern "C" CAJAX_EXPORT XLA_FFI_Error* cajax_loop(XLA_FFI_CallFrame*);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(cajax_loop, cajax::program::loop,
                               ffi::Ffi::Bind()

@@ -85,7 +85,7 @@ struct Joined {
 // Numbers of scratch that `solve_joined` needs.
 std::int64_t joined_scratch(const Forest& forest, std::int64_t joints, int width);
 
-// Solves (diag(diagonal) + G + joints) x = b to 50 units of rounding of b, in at most `most` iterations; NaN in the lanes
+// Solves (diag(diagonal) + G + joints) x = b to 4 units of rounding of b, in at most `most` iterations; NaN in the lanes
 // where they do not get there. x is wide where any operand is. As cajax.engine.joined.
 void solve_joined(const Forest& forest, const Joints& joints, std::int64_t most, int width, const Joined<float>& of,
                   float* x, float* scratch);

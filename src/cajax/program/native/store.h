@@ -90,6 +90,14 @@ class Store {
     }
   }
 
+  // Gives up everything.
+  void clear() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    kept_.clear();
+    idle_.clear();
+    kept_bytes_ = idle_bytes_ = 0;
+  }
+
  private:
   static constexpr std::int64_t kMostKept = std::int64_t{4} << 30, kMostIdle = std::int64_t{1} << 29;
 

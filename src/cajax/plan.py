@@ -37,10 +37,11 @@ class Plan:
 
     `executor`: "native", a program compiled for the model, or "xla", JAX's scan, and `why_xla`.
     Bytes: `state_bytes` of one state of one run; of the whole batch, `states_bytes` of the `stored` states (of a timed
-    native run also of what it stores beside them, because it is dear to compute again), `record_bytes` of all recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments`
-    are those of `levels` nested levels, outermost first; where all that a step computes is stored, levels is 0 and
-    `stored` None. `budget` is the adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and
-    `work_bytes` are estimates from a timed run of a few steps, None without one.
+    native run also of what it stores beside them, because it is dear to compute again), `record_bytes` of all
+    recordings (a gradient holds them twice), `work_bytes` of what one step back needs. `segments` are those of `levels`
+    nested levels, outermost first; where all that a step computes is stored, levels is 0 and `stored` None. `budget` is
+    the adjoint's (None: it has none), `free_bytes` what the device had left. Seconds and `work_bytes` are estimates
+    from a timed run of a few steps, None without one.
     """
 
     cvs: int
@@ -216,7 +217,7 @@ def _timed(
     stored = schedule.stored(n)
     if temporary is not None and stored is None:
         found = replace(found, states_bytes=round(scale * (temporary + held)), work_bytes=0)
-    elif temporary is not None and stored is not None:
+    elif temporary is not None and stored and found.stored:
         states = found.batch * found.state_bytes * stored
         work = max(0, round(temporary - (0 if held else states) - COPIES * found.record_bytes / scale))
         found = replace(found, work_bytes=work)

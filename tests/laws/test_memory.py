@@ -34,9 +34,7 @@ def gradient_bytes(model, steps, adjoint, backend="auto"):
 # A compiled run also stores what is dearer to compute again than to store.
 @pytest.mark.parametrize(("backend", "most"), [("xla", 1.1), ("auto", 1.4)])
 def test_a_step_more_costs_one_state_more(model, backend, most):
-    few, many = (
-        gradient_bytes(model, steps, cx.Checkpointed(memory=1e9), backend) for steps in (200, 400)
-    )
+    few, many = (gradient_bytes(model, steps, cx.Checkpointed(memory=1e9), backend) for steps in (200, 400))
     assert 0.9 * STATE < (many - few) / 200 < most * STATE
 
 

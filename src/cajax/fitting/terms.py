@@ -14,6 +14,7 @@ from ..base.errors import ParameterError, unknown
 from ..base.objects import optional
 from ..base.types import Array, Float
 from .features import FEATURES, efeatures
+from .features.measured import FLOORS, floor, over_spikes
 
 WORST = 250.0
 """Residual of what cannot be compared: a feature that the model's voltage does not have, a run that failed."""
@@ -126,31 +127,6 @@ class Summary(Term):
         return tuple(f"{what} {span}" for span in spans for what in ("mean", "deviation"))
 
 
-FLOORS: Mapping[str, tuple[float, float]] = {
-    "Spikecount": (0.05, 0.5),
-    "mean_frequency": (0.05, 0.5),
-    "time_to_first_spike": (0.0, 5.0),
-    "time_to_last_spike": (0.02, 5.0),
-    "inv_first_ISI": (0.1, 0.5),
-    "ISI_CV": (0.0, 0.1),
-    "adaptation_index2": (0.0, 0.01),
-    "AP_amplitude": (0.0, 2.0),
-    "AP_begin_voltage": (0.0, 2.0),
-    "AP_duration_half_width": (0.0, 0.1),
-    "min_AHP_values": (0.0, 2.0),
-    "voltage_base": (0.0, 2.0),
-    "steady_state_voltage_stimend": (0.0, 2.0),
-    "voltage_after_stim": (0.0, 2.0),
-}
-"""Feature → least standard deviation: the larger of a share of its mean and a value in its unit.
-
-The values are the Allen Institute's for its own fits (Gouwens et al. 2018, Nat Commun 9:710; the example of minimum
-feature standard deviations in AllenInstitute/biophys_optimize), but that of adaptation, ten times theirs.
-"""
-OTHERWISE = (0.1, 1e-3)
-"""The same for features that are not in the table."""
-
-
 @final
 @dataclass(frozen=True)
 class Features(Term):
@@ -182,16 +158,16 @@ class Features(Term):
         about = {key: measured[key] for key in ("on", "off", "amplitude")}
         stride = max(1, round((self.every or dt) / dt))
         found = efeatures(v[::stride], stride * dt, self._computed, **about)
-        return jnp.stack([_mean(x) for x in found.values()])
+        return jnp.stack([over_spikes(x, name) for name, x in found.items()])
 
     def measured(self, trace: Trace) -> Any:
         about = {"on": trace.on, "off": trace.off, "amplitude": trace.amplitude}
         found = np.asarray(self._values(trace.recorded, trace.dt, about), float)
         known = dict(zip(self._computed, map(float, found), strict=True))
         given = self.given.get(trace.name) or {
-            k: (x, _floor(k, x)) for k, x in known.items() if np.isfinite(x)
+            k: (x, floor(k, x)) for k, x in known.items() if np.isfinite(x)
         }
-        spikes = {"Spikecount": (known["Spikecount"], _floor("Spikecount", known["Spikecount"]))}
+        spikes = {"Spikecount": (known["Spikecount"], floor("Spikecount", known["Spikecount"]))}
         both = {**spikes, **given}
         mean, sd = (np.array([both.get(k, (np.nan, 1.0))[j] for k in self._computed]) for j in (0, 1))
         return {**about, "mean": mean, "sd": sd}
@@ -212,20 +188,6 @@ class Features(Term):
     def agrees(self, residuals: Float[Array, " residual"], measured: Any) -> Any:
         at = self._computed.index("Spikecount")
         return jnp.abs(residuals[at] * measured["sd"][at]) < 0.5
-
-
-def _mean(x: Array) -> Array:
-    """Return the mean over spikes of a feature that every spike has; NaN, with no derivative, where there is none."""
-    if not x.ndim:
-        return x
-    real = jnp.isfinite(x)
-    mean = jnp.where(real, x, 0.0).sum() / jnp.maximum(real.sum(), 1)
-    return jnp.where(real.any(), mean, jnp.nan)
-
-
-def _floor(name: str, mean: float) -> float:
-    share, least = FLOORS.get(name, OTHERWISE)
-    return max(abs(mean) * share, least)
 
 
 @final

@@ -1,4 +1,5 @@
-"""Features of recorded and simulated voltages: eFEL's, differentiable, and how far a model is from measured ones."""
+"""Features of recorded and simulated voltages: eFEL's, differentiable; their mean and deviation over repeats."""
 
 from .catalogue import FEATURES as FEATURES
 from .efeatures import efeatures as efeatures
+from .measured import measure as measure

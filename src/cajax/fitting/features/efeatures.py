@@ -1,9 +1,8 @@
 """`efeatures`: the features of eFEL by their names, as functions of the voltage with exact derivatives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, final
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,35 +12,9 @@ from ...base.checks import count, flag, number, reals, text
 from ...base.errors import ParameterError, unknown
 from ...base.types import Array, ArrayLike, Float
 from .catalogue import FEATURES, NEEDS_AMPLITUDE
-from .grid import Edges, edges_of, grid_of
+from .grid import Clock, Edges, Options, edges_of, grid_of
+from .spikes import together
 from .trace import Trace
-
-TOGETHER = 8
-"""Traces that are computed at a time: of more, the arrays of intermediate results do not fit into a cache."""
-
-
-@final
-@dataclass(frozen=True)
-class _Options:
-    """What decides the compiled program."""
-
-    names: tuple[str, ...]
-    most: int
-    threshold: float
-    exact: bool
-    step: float
-    samples: int
-
-
-@final
-class _Clock(NamedTuple):
-    """A `Grid` as arrays of the device."""
-
-    time: Array
-    spans: Array
-    left: Array
-    past: Array
-    gap: Array
 
 
 def efeatures(
@@ -61,14 +34,16 @@ def efeatures(
 
     `v` [..., time] mV, at the times `t` (ms) [time], uniform, or one number: the interval between samples, from 0 on.
     The stimulus acts from `on` to `off` (ms) and has an `amplitude` (nA), which input resistances need; these are
-    numbers, or arrays that fit the leading axes of `v`. Returns name → [...] or, for a feature of every spike, [...,
-    most]: first the spikes, then NaN. What does not exist (there are no spikes) is NaN, with a derivative of zero.
+    numbers, or arrays that fit the leading axes of `v`. Returns name → [...] or, for a feature of every spike,
+    [..., most]: first the spikes, then NaN. What does not exist (no spikes) is NaN, with a derivative of zero.
 
     All is defined on samples every `step` ms, between which eFEL interpolates linearly; spikes exceed `threshold` mV.
     A trace with more than `most` spikes has its right `Spikecount`; all else that depends on spikes is then NaN. Of a
-    voltage that is not finite, all is NaN. Works under `jit`, `vmap`, `grad`, `jvp`. Times and voltages of events have
-    the derivatives of the event between samples (implicit-function theorem); the values are eFEL's, of samples, unless
-    `exact`: then they are those between samples. Numbers of spikes have none. Differences: docs/efeatures.md.
+    voltage that is not finite, all is NaN.
+
+    Works under `jit`, `vmap`, `grad`, `jvp`. Times and voltages of events have the derivatives of the event between
+    samples (implicit-function theorem); the values are eFEL's, of samples, unless `exact`: then they are those between
+    samples, which change smoothly. Numbers of spikes have no derivative. Differences from eFEL: docs/efeatures.md.
 
     Raises `UnknownNameError` for a name that is no feature, `ParameterError` for shapes that do not fit.
     Source: eFEL 5.7 (openbraininstitute/eFEL), its documentation of every feature.
@@ -76,32 +51,31 @@ def efeatures(
     chosen = _chosen(names)
     v = _voltages(v)
     grid = grid_of(t, v.shape[-1], number(step, "ms", "efeatures step", above=0.0))
-    options = _Options(
+    options = Options(
         chosen,
         count(most, "efeatures: most", least=2),
         number(threshold, "mV", "efeatures threshold"),
         flag(exact, "efeatures: exact"),
         grid.step,
         grid.samples,
+        grid.stride,
     )
     lead = v.shape[:-1]
     on, off = _per_trace(on, "ms", "on", lead), _per_trace(off, "ms", "off", lead)
     _ordered(on, off)
     if amplitude is None and (wanting := [n for n in chosen if n in NEEDS_AMPLITUDE]):
         raise ParameterError(f"efeatures: {wanting[0]} needs amplitude=, the size of the current step in nA")
-    own = (on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead))
-    single, many = _computed(options, v.reshape(-1, v.shape[-1]), grid, own)
+    edges = edges_of(grid, on, off)
+    own = [
+        jnp.asarray(x, v.dtype)
+        for x in (on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead))
+    ]
+    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
+    clock = Clock(time, spans, jnp.asarray(grid.left), past, gap)
+    single, many = _compiled(options, v.reshape(-1, v.shape[-1]), clock, edges, *own)
     columns = {True: iter(jnp.unstack(many, axis=1)), False: iter(jnp.unstack(single, axis=1))}
     found = {name: next(columns[FEATURES[name].per_spike]) for name in chosen}
     return {name: x.reshape(*lead, *x.shape[1:]) for name, x in found.items()}
-
-
-def _computed(options: _Options, v: Array, grid: Any, own: tuple[Any, Any, Any]) -> tuple[Array, Array]:
-    """Return the features of traces [trace, sample] that have one value, and those of every spike."""
-    edges = edges_of(grid, own[0], own[1])
-    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
-    clock = _Clock(time, spans, jnp.asarray(grid.left), past, gap)
-    return _compiled(options, v, clock, edges, *(jnp.asarray(x, v.dtype) for x in own))
 
 
 def _chosen(names: Any) -> tuple[str, ...]:
@@ -120,7 +94,7 @@ def _voltages(v: Any) -> Array:
         jnp.issubdtype(given.dtype, jnp.floating) or jnp.issubdtype(given.dtype, jnp.integer)
     ):
         raise ParameterError("efeatures: v must be voltages in mV as an array [..., time]")
-    return jnp.asarray(given, given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else float)
+    return jnp.asarray(given) if jnp.issubdtype(given.dtype, jnp.floating) else jnp.asarray(given, float)
 
 
 def _per_trace(x: Any, unit: str, name: str, lead: tuple[int, ...]) -> Any:
@@ -145,34 +119,23 @@ def _ordered(on: Any, off: Any) -> None:
 
 @partial(jax.jit, static_argnums=0)
 def _compiled(
-    options: _Options, v: Array, clock: _Clock, edges: Edges, on: Array, off: Array, amplitude: Array
+    options: Options, v: Array, clock: Clock, edges: Edges, on: Array, off: Array, amplitude: Array
 ) -> tuple[Array, Array]:
     """Return the features of all traces [trace, sample] that are one number [trace, feature], and the others."""
     one = partial(_of_trace, options, clock)
-    traces = (v, edges, on, off, amplitude)
-    if len(v) <= TOGETHER:
-        return jax.vmap(one)(*traces)
-    groups = -(-len(v) // TOGETHER)
-    rest = groups * TOGETHER - len(v)
-
-    def grouped(x: Array) -> Array:
-        x = jnp.pad(x, [(0, rest), *[(0, 0)] * (x.ndim - 1)], mode="edge") if rest else x
-        return x.reshape(groups, TOGETHER, *x.shape[1:])
-
-    found = jax.lax.map(lambda group: jax.vmap(one)(*group), jax.tree.map(grouped, traces))
-    return jax.tree.map(lambda x: x.reshape(groups * TOGETHER, *x.shape[2:])[: len(v)], found)
+    return together(lambda *group: jax.vmap(one)(*group), v, edges, on, off, amplitude)
 
 
 def _of_trace(
-    options: _Options, clock: _Clock, v: Array, edges: Edges, on: Array, off: Array, amplitude: Array
+    options: Options, clock: Clock, v: Array, edges: Edges, on: Array, off: Array, amplitude: Array
 ) -> tuple[Array, Array]:
     """Return the features of one trace [sample] that are one number [feature], and the others [feature, spike]."""
-    before, after = v[clock.left], v[clock.left + 1]
-    sampled = (after - before) / clock.gap * clock.past + before
     # Features of a run that failed are NaN; here, before, so that no derivative is.
-    x = Trace(jnp.where(jnp.isfinite(sampled), sampled, 0.0), clock, edges, on, off, amplitude, options)
-    fine = jnp.isfinite(sampled.sum())
-    few = fine & (x.spikes[1] <= x.most) if any(FEATURES[n].of != "voltage" for n in options.names) else fine
+    fine = jnp.isfinite(v.sum())
+    x = Trace(options, clock, jnp.where(jnp.isfinite(v), v, 0.0), edges, on, off, amplitude)
+    few = (
+        fine & (x.spikes.total <= x.most) if any(FEATURES[n].of != "voltage" for n in options.names) else fine
+    )
     found: tuple[list[Array], list[Array]] = ([], [])
     allowed: list[Array] = []
     for name in options.names:

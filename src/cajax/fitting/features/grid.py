@@ -1,4 +1,4 @@
-"""The clock that eFEL's features are defined on: samples every `step` ms, and stretches of time on it."""
+"""The clock that eFEL's features are defined on: a sample every `step` ms, and the stretches that features average."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from jax.core import Tracer
 from ...base.checks import number, reals
 from ...base.errors import ParameterError
 from ...base.limits import affordable
+from ...base.types import Array
 
 MOST_SAMPLES = 20_000_000
 """Longest trace, in samples of the clock."""
@@ -30,14 +31,15 @@ class Grid:
     eFEL adds its step up from the first time on, so that its clock is late or early by some 1e-10 ms at the end. Ties
     are common in recordings, whose voltages are multiples of the amplifier's smallest step; to break them alike, the
     clock is followed to the last digit. `past` and `gap` (ms): time since the left sample, and up to the next one.
-    `spans` (ms): from the sample before to the one after.
+    `spans` (ms): from the sample before to the one after. `stride`: how many samples of the trace lie in a step, 0
+    where that is no whole number.
 
-    There are `samples` samples; the arrays go on to a multiple of `PADDED`, and `left`, `past`, `gap` begin one sample
-    before and end two after these.
+    There are `samples` samples; `time` and `spans` go on to a multiple of `PADDED`.
     """
 
     samples: int
     step: float
+    stride: int
     time: np.ndarray
     spans: np.ndarray
     left: np.ndarray
@@ -51,19 +53,26 @@ def grid_of(t: Any, samples: int, step: float) -> Grid:
     Raises `ParameterError` for times that are traced, not uniform, or not as many as samples.
     """
     times = _times(t, samples)
-    count = math.ceil((times[-1] - times[0] + step) / step)
+    count = math.ceil((times[-1] - times[0]) / step) + 1
     affordable("efeatures", count, "samples", MOST_SAMPLES, "take a longer step=", ParameterError)
     clock = np.cumsum(np.concatenate([times[:1], np.full(count - 1, step)]))
+    count -= int(clock[-2] >= times[-1])
+    clock = clock[:count]
     left = np.clip(np.searchsorted(times, clock, side="right") - 1, 0, samples - 2)
     gap = times[left + 1] - times[left]
     past = np.clip(
         clock - times[left], 0.0, gap
     )  # the last sample may lie after the end, where the trace is flat
-    halo = np.clip(np.arange(-1, -(-count // PADDED) * PADDED + 2), 0, count - 1)
+    stride = round(step * (samples - 1) / (times[-1] - times[0]))
+    even = stride * np.arange(count)
+    if not np.isin(left - even, (-1, 0))[even < samples].all():
+        stride = 0
     around = clock[np.clip(np.arange(-1, count + 1), 0, count - 1)]
-    spans = np.full(len(halo) - 3, 2.0 * step)
+    padded = -(-count // PADDED) * PADDED
+    spans = np.full(padded, 2.0 * step)
     spans[:count] = around[2:] - around[:-2]
-    return Grid(count, step, clock[halo[1:-2]], spans, left[halo].astype(np.int32), past[halo], gap[halo])
+    time = np.pad(clock, (0, padded - count), mode="edge")
+    return Grid(count, step, stride, time, spans, left.astype(np.int32), past, gap)
 
 
 def _times(t: Any, samples: int) -> np.ndarray:
@@ -90,8 +99,35 @@ def _times(t: Any, samples: int) -> np.ndarray:
         raise ParameterError("efeatures: t must rise in equal steps; resample the trace first")
     if fine:
         return times
-    # Single precision knows the times to some 1e-4 ms; what was meant is a short decimal number.
-    return float(f"{times[0]:.6g}") + np.arange(samples) * float(f"{dt:.6g}")
+    # Single precision knows the times to some 1e-4 ms; what was meant is a short decimal number, if one fits.
+    first, meant = float(f"{times[0]:.6g}"), float(f"{dt:.6g}")
+    fits = abs(first + (samples - 1) * meant - times[-1]) <= slack
+    return first + np.arange(samples) * (meant if fits else dt)
+
+
+@final
+@dataclass(frozen=True)
+class Options:
+    """What decides the compiled program: the features, the room for spikes, the threshold (mV), the clock."""
+
+    names: tuple[str, ...]
+    most: int
+    threshold: float
+    exact: bool
+    step: float
+    samples: int
+    stride: int
+
+
+@final
+class Clock(NamedTuple):
+    """A `Grid` as arrays of the device."""
+
+    time: Array
+    spans: Array
+    left: Array
+    past: Array
+    gap: Array
 
 
 @final
@@ -144,3 +180,23 @@ def edges_of(grid: Grid, on: Any, off: Any) -> Edges:
         settled=(first(off + 0.25 * rest), xp.minimum(first(off + 0.75 * rest) + 1, len(time))),
         decay=(first(off + 1.0), first(off + 10.0)),
     )
+
+
+def sampled(v: Array, clock: Clock, stride: int) -> Array:
+    """Return a trace [sample] at the times of a clock, with a sample more before, and as many after as `spans` has + 2.
+
+    The samples more are those at the ends. With a `stride`, no sample is fetched one by one, so that none need be
+    added up one by one in a derivative.
+    """
+    count = len(clock.left)
+    if stride:
+        long = jnp.pad(v, (1, stride + 1), mode="edge")
+        before, here, after = (long[k : k + stride * (count - 1) + 1 : stride] for k in range(3))
+        even = stride * np.arange(count, dtype=np.int32)
+        on_time = (clock.left == even) | (even >= len(v))
+        first, second = jnp.where(on_time, here, before), jnp.where(on_time, after, here)
+        past = jnp.where(even >= len(v), 0.0, clock.past)
+    else:
+        first, second, past = v[clock.left], v[clock.left + 1], clock.past
+    found = (second - first) / clock.gap * past + first
+    return jnp.pad(found, (1, len(clock.spans) - count + 2), mode="edge")

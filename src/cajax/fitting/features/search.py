@@ -6,7 +6,7 @@ Several searches are done at once, because a compiler takes as long for one as f
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,13 +54,13 @@ def _samples(x: Table, signal: np.ndarray, row: Index) -> tuple[Array, Array]:
 def _part(x: Array, signal: np.ndarray, place: Index) -> tuple[Array, Array]:
     """Return one row of `x` for every search and spike [search, spike, ROW], and the numbers of its entries."""
     place = jnp.clip(place, 0, x.shape[1] - 1)
-    numbers = place[..., None] * ROW + np.arange(ROW, dtype=np.int32)[None, None]
+    numbers = place[..., None] * ROW + jnp.arange(ROW, dtype=np.int32)[None, None]
     return x.at[signal[:, None], place].get(mode="promise_in_bounds"), numbers
 
 
-def _all(x: Table, signal: np.ndarray) -> tuple[Array, Any]:
+def _all(x: Table, signal: np.ndarray) -> tuple[Array, Array]:
     """Return all blocks for every search [search, 1, block], and their numbers."""
-    return x.blocks[signal][:, None], np.arange(x.blocks.shape[1], dtype=np.int32)[None, None]
+    return x.blocks[signal][:, None], jnp.arange(x.blocks.shape[1], dtype=np.int32)[None, None]
 
 
 def find(x: Table, looks: Sequence[int], level: Array, a: Index, b: Index, back: Sequence[int] = ()) -> Index:
@@ -71,10 +71,10 @@ def find(x: Table, looks: Sequence[int], level: Array, a: Index, b: Index, back:
     """
     signal = np.array(looks)
     way = np.where(np.isin(np.arange(len(looks)), back), -1, 1).astype(np.int32)[:, None]
-    start: Any = jnp.where(way > 0, a, b - 1)  # where a search begins
+    start = jnp.where(way > 0, a, b - 1)  # where a search begins
     above = lax.stop_gradient(level)[..., None]
 
-    def nearest(part: tuple[Array, Any], after: Any = None) -> Any:
+    def nearest(part: tuple[Array, Array], after: Array | None = None) -> Array:
         """The nearest number, in the direction of the search, whose value exceeds the level; far off for none."""
         value, at = part
         at = way[..., None] * at
@@ -83,11 +83,11 @@ def find(x: Table, looks: Sequence[int], level: Array, a: Index, b: Index, back:
         return jnp.where(hit, at, _FAR).min(2)
 
     own = nearest(_samples(x, signal, start // ROW), start - way)
-    row: Any = nearest(_part(x.rows, signal, start // ROW**2), start // ROW)
+    row = nearest(_part(x.rows, signal, start // ROW**2), start // ROW)
     block = nearest(_all(x, signal), start // ROW**2)
-    other = nearest(_part(x.rows, signal, way * block))
+    other = nearest(_part(x.rows, signal, block * way))
     row = jnp.where((row == _FAR) & (block < _FAR), other, row)
-    later = nearest(_samples(x, signal, way * row))
+    later = nearest(_samples(x, signal, row * way))
     found = way * jnp.where((own == _FAR) & (row < _FAR), later, own)
     return jnp.where(way > 0, jnp.minimum(found, b), jnp.maximum(found, a - 1))
 
@@ -109,4 +109,7 @@ def largest(x: Table, looks: Sequence[int], a: Index, b: Index) -> Float[Array, 
 
 def at_least(level: Array) -> Array:
     """Return what a value must exceed to be at least the level."""
-    return jnp.nextafter(level, jnp.full_like(level, -np.inf))
+    below = jnp.nextafter(level, jnp.full_like(level, -np.inf))
+    return jnp.where(
+        level == 0.0, -jnp.finfo(level.dtype).tiny, below
+    )  # the next below 0 counts as 0 on processors

@@ -1,12 +1,12 @@
 """Features of the shape of spikes: threshold, height, widths, slopes, after-hyperpolarisation (AHP)."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from ...base.types import Array
-from .events import attached, crossing, divided, later, samples, vertex
+from .events import attached, crossing, divided, extreme, later, samples
 from .timing import mean, of_rank, only
 from .trace import Trace
 from .voltage import voltage_base
@@ -42,7 +42,7 @@ def begin_voltage(x: Trace) -> Array:
 def amplitudes(x: Trace) -> tuple[Array, Array]:
     """Return height over the begin of the spikes during the stimulus (mV) [spike], and which there are."""
     begin, peak, _ = x.onset
-    return peak.v - begin.v, begin.found & (x.shifted(x.spikes[0]) < x.edges.after_off)
+    return peak.v - begin.v, begin.found & (x.shifted(x.spikes.peak) < x.edges.after_off)
 
 
 def ap_amplitude(x: Trace) -> Array:
@@ -112,8 +112,10 @@ def ap_fall_rate(x: Trace) -> Array:
 
 def steepest(x: Trace) -> tuple[Array, Array]:
     """Return the largest dv/dt (V/s) from the begin of every spike to its peak, and the least from there to its AHP."""
-    three = samples(x.dv, (x.places.steepest - 1, 3), (x.places.falling - 1, 3))
-    both = [attached(near[1], vertex(near)[1], x.exact) for near in three]
+    index = jnp.stack([x.spikes.steepest, x.spikes.falling])
+    sign = jnp.broadcast_to(jnp.array([[1.0], [-1.0]], x.v.dtype), index.shape)
+    _, value = extreme(x.signal.slope, x.signal.stride, index, sign)
+    both = attached(samples(x.dv, (index, 1))[0][0], value, x.exact)
     return both[0], both[1]
 
 
@@ -129,13 +131,11 @@ def ap_peak_downstroke(x: Trace) -> Array:
 
 def ap_width(x: Trace) -> Array:
     """Time (ms) for which every spike exceeds the threshold of detection."""
-    (up, down), low = x.above, x.lows[0]
+    index, low = jnp.stack([x.spikes.up, x.spikes.down]), x.spikes.low
     # Not where the trace was above the threshold all along.
-    crossed = (up > jnp.maximum(x.previous, 0)), down < low
-    times = []
-    for index, fine, two in zip((up, down), crossed, samples(x.v, (up - 1, 2), (down - 1, 2)), strict=True):
-        time, share = x.at(index), jnp.where(fine, crossing(two, x.threshold), 1.0)
-        times.append(attached(time, time + x.step * (share - 1.0), x.exact))
+    crossed = jnp.stack([index[0] > jnp.maximum(later(low, -1, fill=-1), 0), index[1] < low])
+    passed = x.passes(index, jnp.full(index.shape, x.options.threshold, x.v.dtype))
+    times = attached(x.at(index), jnp.where(crossed, passed, x.at(index)), x.exact)
     return only(times[1] - times[0], x.low.found)
 
 
@@ -144,28 +144,22 @@ def ap_duration_half_width(x: Trace) -> Array:
 
     eFEL takes, on each side, the sample closest to half of the height.
     """
-    rise, fall = x.places.half_rise, x.places.half_fall
-    level = x.levels[0]
-    closest, times = [], []
-    for index, end, two in zip(
-        (rise, fall), (x.spikes[0], x.places.end), samples(x.v, (rise - 1, 2), (fall - 1, 2)), strict=True
-    ):
-        nearer = (jnp.abs(two[1] - level) < jnp.abs(two[0] - level)) & (index < end)
-        closest.append(x.at(jnp.where(nearer, index, index - 1)))
-        times.append(x.at(index) + x.step * (crossing(two, level) - 1.0))
-    width = attached(closest[1] - closest[0], times[1] - times[0], x.exact)
-    return only(x.shifted(width), x.onset[0].found & x.offset.found)
+    index, half = jnp.stack([x.spikes.half_rise, x.spikes.half_fall]), 0.5 * (x.peak.v + x.begin.v)
+    before, here = (jnp.abs(v - half[None]) for v in samples(lax.stop_gradient(x.v), (index - 1, 2))[0])
+    allowed = index < jnp.stack([x.spikes.peak, x.spikes.end])
+    closest = x.at(jnp.where((here < before) & allowed, index, index - 1))
+    times = attached(closest, x.passes(index, jnp.broadcast_to(half, index.shape)), x.exact)
+    return only(x.shifted(times[1] - times[0]), x.onset[0].found & x.offset.found)
 
 
 def half_widths(x: Trace) -> tuple[Array, Array]:
     """Return the time for which spikes exceed the middle between peak and AHP (ms) [spike], and which exist."""
-    rise, fall = x.places.rise, x.places.fall
-    up, down = samples(x.v, (rise - 1, 2), (fall - 1, 2))
-    samples_between = x.at(fall) - x.at(rise)
-    grid, smooth = (
-        samples_between + x.step * (crossing(down, level) - crossing(up, level)) for level in x.levels[1:]
-    )
-    return attached(grid, smooth, x.exact), x.low.found
+    index, middle = jnp.stack([x.spikes.rise, x.spikes.fall]), 0.5 * (x.peak.v + x.low.v)
+    level = jnp.broadcast_to(middle, index.shape)
+    two = lax.stop_gradient(samples(x.v, (index - 1, 2))[0])
+    grid = x.at(index) + x.step * (crossing(two, lax.stop_gradient(level)) - 1.0)
+    times = attached(grid, x.passes(index, level), x.exact)
+    return times[1] - times[0], x.low.found
 
 
 def spike_half_width(x: Trace) -> Array:
@@ -211,14 +205,13 @@ def fast_ahp(x: Trace) -> Array:
 
 def slow_ahps(x: Trace) -> tuple[Array, Array, Array]:
     """Return time and voltage of the least sample from 5 ms after each inner peak to the next, and which exist."""
-    low = x.places.slow
-    (three,) = samples(x.v, (low - 1, 3))
-    late, v = vertex(three)
+    low, after = x.spikes.slow, jnp.minimum(later(x.spikes.peak, fill=x.count), x.count - 1)
+    event = x.extremes(low, -jnp.ones(low.shape, x.v.dtype), x.real)
     # Next to the border of the stretch the least sample is no extreme of the voltage.
-    inner = (low > x.late) & (low + 1 < x.next_peak)
-    event = x.event(low, jnp.where(inner, late, 0.0), three[1], jnp.where(inner, v, three[1]), x.real)
-    found: Any = (x.rank > 0) & (x.rank < x.spikes[1] - 1)
-    return later(event.t), later(event.v), later(found)
+    inner = (low > x.spikes.late) & (low + 1 < after)
+    t, v = jnp.where(inner, event.t, x.at(low)), jnp.where(inner, event.v, samples(x.v, (low, 1))[0][0])
+    found: Array = (x.rank > 0) & (x.rank < x.spikes.total - 1)
+    return later(t), later(v), later(found)
 
 
 def ahp_depth_abs_slow(x: Trace) -> Array:

@@ -1,7 +1,6 @@
 """Features of when spikes occur: counts, latencies, intervals between spikes (ISIs), adaptation, bursts."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,12 +40,12 @@ def mean(x: Array, found: Array, least: int = 1) -> Array:
 
 def spike_count(x: Trace) -> Array:
     """Number of spikes, before and after the stimulus too."""
-    return x.spikes[1].astype(x.v.dtype)
+    return x.spikes.total.astype(x.v.dtype)
 
 
 def _counted(x: Trace, first: Array, last: Array) -> Array:
     """The number of spikes whose peak lies in a stretch [first, last)."""
-    peak = x.spikes[0]
+    peak = x.spikes.peak
     return (x.real & (peak >= first) & (peak < last)).sum(dtype=np.int32).astype(x.v.dtype)
 
 
@@ -57,23 +56,23 @@ def spike_count_stimint(x: Trace) -> Array:
 
 def number_initial_spikes(x: Trace) -> Array:
     """Number of spikes in the first tenth of the stimulus."""
-    return only(_counted(x, x.edges.on, x.edges.initial), x.spikes[1] > 0)
+    return only(_counted(x, x.edges.on, x.edges.initial), x.spikes.total > 0)
 
 
 def mean_frequency(x: Trace) -> Array:
     """Spikes during the stimulus over the time (s) from its start to the last of them."""
-    early = x.real & (x.spikes[0] < x.edges.off)
+    early = x.real & (x.spikes.peak < x.edges.off)
     count = _counted(x, x.edges.after_on, x.edges.off)
     span = x.peak.t.at[jnp.maximum(early.sum(dtype=np.int32) - 1, 0)].get(mode="promise_in_bounds") - x.on
     fine = early.any() & (span != 0.0)
-    return only(jnp.where(early.any(), divided(1000.0 * count, span, fine), 0.0), x.spikes[1] > 0)
+    return only(jnp.where(early.any(), divided(1000.0 * count, span, fine), 0.0), x.spikes.total > 0)
 
 
 def latency(rank: int) -> Callable[[Trace], Array]:
     """Time (ms) from the start of the stimulus to the peak of a spike, counted from 0, or −1 for the last one."""
 
     def time_to_spike(x: Trace) -> Array:
-        which = jnp.minimum(x.spikes[1], x.most) - 1 if rank < 0 else rank
+        which = jnp.minimum(x.spikes.total, x.most) - 1 if rank < 0 else rank
         return of_rank(x.peak.t - x.on, which, x.real)
 
     return time_to_spike
@@ -118,7 +117,7 @@ def inv_isi(rank: int) -> Callable[[Trace], Array]:
     """1 over an ISI (Hz), counted from 0, or −1 for the last one."""
 
     def inv_of_rank(x: Trace) -> Array:
-        which = jnp.minimum(x.spikes[1], x.most) - 2 if rank < 0 else rank
+        which = jnp.minimum(x.spikes.total, x.most) - 2 if rank < 0 else rank
         return of_rank(x.once(inv_isi_values), which, x.once(intervals)[1])
 
     return inv_of_rank
@@ -152,7 +151,7 @@ def isi_slope(of_log: bool) -> Callable[[Trace], Array]:
     def slope(x: Trace) -> Array:
         isi, found = x.once(later_intervals)
         fine = found & (isi > 0.0)
-        number: Any = (x.rank + 1).astype(isi.dtype)
+        number = (x.rank + 1).astype(isi.dtype)
         return fitted_slope(jnp.log(number) if of_log else number, jnp.log(jnp.where(fine, isi, 1.0)), fine)
 
     return slope
@@ -188,7 +187,7 @@ def adaptation(skip_share: bool) -> Callable[[Trace], Array]:
         first = x.early + jnp.asarray(skipped, x.early.dtype)
         last = x.early + count.astype(x.early.dtype) - 2  # the number of the last ISI
         following = later(isi)
-        fine: Any = (x.rank >= first) & (x.rank < last) & later(found) & (following + isi > 0.0)
+        fine = (x.rank >= first) & (x.rank < last) & later(found) & (following + isi > 0.0)
         change = divided(following - isi, following + isi, fine)
         return only(mean(change, fine), count >= 4)
 
@@ -206,7 +205,7 @@ def burst_number(x: Trace) -> Array:
     """Number of bursts; a burst ends with an ISI that is long for those before it and followed by a shorter one."""
     isi, found = x.once(later_intervals)
     isi, count = lax.stop_gradient(isi), found.sum(dtype=np.int32)
-    rank = jnp.arange(x.most)
+    rank = x.rank
     order = jnp.argsort(jnp.where(found, isi, jnp.inf))
     ordered, after = isi[order], later(isi)
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from ...base.types import Array
-from .events import attached, divided, samples, vertex
+from .events import divided, samples
 from .marks import counted, marks
 from .timing import fitted_slope, mean, only
 from .trace import Trace
@@ -58,8 +58,9 @@ def voltage_after_stim(x: Trace) -> Array:
 
 
 def voltage_deflection(x: Trace) -> Array:
-    """Mean of five samples at the end of the stimulus over that of all before it (mV)."""
-    return only(_mean(x, x.edges.off - 10, x.edges.off - 5), x.edges.off >= 10) - x.once(_before)
+    """Mean of five samples at the end of the stimulus, which the trace must reach, over that of all before it (mV)."""
+    inside = (x.edges.off >= 10) & (x.edges.off < x.count)
+    return only(_mean(x, x.edges.off - 10, x.edges.off - 5), inside) - x.once(_before)
 
 
 def voltage_deflection_begin(x: Trace) -> Array:
@@ -87,11 +88,12 @@ def _extreme(x: Trace, sign: int) -> Array:
     index = np.arange(len(x.v), dtype=np.int32)
     inside = (index >= x.edges.on) & (index < x.edges.after_off)
     place = jnp.where(inside, lax.stop_gradient(x.v) * sign, -jnp.inf).argmax()
-    (three,) = samples(x.v, (place - 1, 3))
     # At the border of the stimulus the voltage has no extreme, only a largest sample.
     inner = (place > x.edges.on) & (place + 1 < x.edges.after_off)
-    v = jnp.where(inner, vertex(three)[1], three[1])
-    return only(attached(three[1], v, x.exact), x.edges.after_off > x.edges.on)
+    v = jnp.where(
+        inner, x.extremes(place, jnp.array(float(sign), x.v.dtype), inner).v, samples(x.v, (place, 1))[0][0]
+    )
+    return only(v, x.edges.after_off > x.edges.on)
 
 
 def minimum_voltage(x: Trace) -> Array:
@@ -147,12 +149,13 @@ def decay_time_constant_after_stim(x: Trace) -> Array:
 def depol_block_bool(x: Trace) -> Array:
     """1 where the voltage is above the mean begin of spikes, or during the stimulus at −75 mV or less, for over 50 ms.
 
-    As in eFEL, 0 without spikes; the first state must begin and end in the trace, the second begin in the stimulus.
+    As in eFEL, 0 without spikes, and where the trace starts above the begin of spikes; the first state must end in the
+    trace, the second begin in the stimulus.
     """
     index = np.arange(len(x.v), dtype=np.int32)
     v = lax.stop_gradient(x.v)
     high = v > mean(x.begin.v, x.begin.found)
-    high &= (index > (~high).argmax()) & (index < len(high) - 1 - (~high)[::-1].argmax())
+    high &= ~high[0] & (index < len(high) - 1 - (~high)[::-1].argmax())
     during = (index > x.edges.on) & (index < x.edges.after_off)
     free = during & (v > BLOCKED_BELOW)
     low = during & ~free & (index > free.argmax()) & free.any()

@@ -162,7 +162,9 @@ def _chains(
     modes = climbed(likelihood.local, starts, data, told.of("climbing"))
     sampler = Chains(likelihood.density, data, method, seed)
     maps = modes.maps()
-    maps, places = sampler.warmed(maps, modes.spread(maps, chains, seed), told.of("warming up"))
+    maps, places = sampler.warmed(
+        maps, modes.spread(likelihood.density, maps, data, chains, seed), told.of("warming up")
+    )
     return sampler.drawn(maps, places, draws, told.of("drawing")).z
 
 

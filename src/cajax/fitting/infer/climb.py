@@ -10,7 +10,7 @@ import numpy as np
 from ...base.errors import NonFiniteError
 from ...base.types import Array, Float
 from .likelihood import FAILED, Local
-from .transport import Transport, laplace
+from .transport import Transport, laplace, stacked
 
 LONGEST = 1.0
 """Longest step in a coordinate z."""
@@ -20,6 +20,8 @@ GAIN = 0.02
 """Gain in log density by a call below which a climb is over."""
 NEAR = 10.0
 """Modes this far below the best one, in log density, are not looked at."""
+SCATTER, FALL = (0.02, 0.1, 0.3, 0.6), 2.0
+"""Distances from a mode at which chains may begin; the log density may fall by this and one a parameter there."""
 
 
 @final
@@ -34,16 +36,31 @@ class Modes(NamedTuple):
         """Return the Laplace approximation at the best mode of every problem."""
         return [laplace(z[0], c[0]) for z, c in zip(self.z, self.curvature, strict=True)]
 
-    def spread(self, maps: list[Transport], chains: int, seed: int) -> np.ndarray:
-        """Return places [problem, chain, parameter] to begin chains at: around all modes that are near the best one."""
+    def spread(
+        self, density: Callable[[Array, Any], Array], maps: list[Transport], data: Any, chains: int, seed: int
+    ) -> np.ndarray:
+        """Return places [problem, chain, parameter] to begin chains at: around all modes that are near the best one.
+
+        As far around as the log density allows: where it is bent, the normal approximation soon leaves it.
+        """
         rng = np.random.default_rng(seed)
-        found = np.zeros((len(self.z), chains, self.z.shape[-1]))
-        for own, z, value, m in zip(found, self.z, self.value, maps, strict=True):
-            near = np.flatnonzero(value > value[0] - NEAR)
-            off = np.stack(
-                [np.asarray(m.forward(jnp.asarray(w))) for w in 0.5 * rng.standard_normal(own.shape)]
-            )
-            own[:] = z[near[np.arange(chains) % len(near)]] + off - z[0]
+        problems, _, d = self.z.shape
+        begin, level = np.zeros((problems, chains, d)), np.zeros((problems, chains))
+        for k, value in enumerate(self.value):
+            near = np.flatnonzero(value > value[0] - NEAR)[
+                np.arange(chains) % int((value > value[0] - NEAR).sum())
+            ]
+            begin[k], level[k] = self.z[k, near], value[near]
+        dtype = jax.tree.leaves(data)[0].dtype
+        transport = stacked(maps, dtype)
+        forward = jax.jit(jax.vmap(jax.vmap(Transport.forward, (None, 0))))
+        lanes = jax.jit(jax.vmap(jax.vmap(density, (0, None))))
+        w, found = rng.standard_normal(begin.shape), begin.copy()
+        for scale in SCATTER:  # from near to far: what is still likely is taken
+            off = np.asarray(forward(transport, jnp.asarray(scale * w, dtype)), float) - self.z[:, :1]
+            there = np.asarray(lanes(jnp.asarray(begin + off, dtype), data), float)
+            fine = there > level - d - FALL
+            found[fine] = (begin + off)[fine]
         return found
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import numpy_rank_promotion
 from jax.scipy.special import ndtr
 
 from ...base.checks import count, flag, number
@@ -90,32 +91,23 @@ class Estimator:
 
     def train(self, epochs: int) -> None:
         """Fit a flow to all simulations."""
-        distributions, flows = (
-            needed("flowjax.distributions", "estimate"),
-            needed("flowjax.flows", "estimate"),
-        )
-        bijections, training = needed("flowjax.bijections", "estimate"), needed("flowjax.train", "estimate")
         if len(self.z) < 2 * BATCH:
             raise NonFiniteError(
                 f"estimate: only {len(self.z)} of the simulated runs are finite, too few to learn from; simulate more,"
                 " or narrow the bounds"
             )
-        self._key, begin, learn = jax.random.split(self._key, 3)
-        d = self.z.shape[1]
-        flow = flows.masked_autoregressive_flow(
-            begin, base_dist=distributions.Normal(jnp.zeros(d)), cond_dim=self.x.shape[1], flow_layers=LAYERS,
-            transformer=bijections.RationalQuadraticSpline(knots=KNOTS, interval=5), nn_width=WIDTH, nn_depth=2,
-            nn_activation=jax.nn.silu,
-        )  # fmt: skip
         self._middle = self.z.mean(0), self.z.std(0)
         self._usual = self.x.mean(0), np.where(self.x.std(0) > 1e-6, self.x.std(0), np.inf)
         data = _standard(self.z, self._middle), _standard(self.x, self._usual)
         batch = BATCH * (1 if len(self.z) < MANY else 2)
         steps = int(0.9 * len(self.z) / batch) * epochs
-        self._flow, _ = training.fit_to_data(
-            learn, flow, data, optimizer=optax.adam(optax.cosine_decay_schedule(RATE, steps)), max_epochs=epochs,
-            max_patience=epochs, batch_size=batch, show_progress=False,
-        )  # fmt: skip
+        self._key, begin, learn = jax.random.split(self._key, 3)
+        training = needed("flowjax.train", "estimate")
+        with numpy_rank_promotion("allow"):
+            self._flow, _ = training.fit_to_data(
+                learn, _flow(begin, *(x.shape[1] for x in data)), data, max_epochs=epochs, max_patience=epochs,
+                optimizer=optax.adam(optax.cosine_decay_schedule(RATE, steps)), batch_size=batch, show_progress=False,
+            )  # fmt: skip
 
     def draws(
         self, x: Float[np.ndarray, "recording feature"], number: int
@@ -125,7 +117,8 @@ class Estimator:
         given = _standard(x, self._usual)
         keys = jax.random.split(key, len(x))
         sample = jax.jit(jax.vmap(lambda key, c: self._flow.sample_and_log_prob(key, (number,), c)))
-        w, density = sample(keys, given)
+        with numpy_rank_promotion("allow"):
+            w, density = sample(keys, given)
         middle, width = self._middle
         z = middle + width * np.asarray(w, float)
         return z, np.asarray(density, float) - np.log(width).sum()
@@ -169,8 +162,19 @@ class _Limit:
         self._density = jax.jit(lambda w: flow.log_prob(w, given))
 
     def holds(self, z: Float[np.ndarray, "draw parameter"]) -> np.ndarray:
-        density = np.asarray(self._density(_standard(z, self._middle)), float)
+        with numpy_rank_promotion("allow"):
+            density = np.asarray(self._density(_standard(z, self._middle)), float)
         return density - np.log(self._middle[1]).sum() >= self._least
+
+
+def _flow(key: Array, parameters: int, features: int) -> Any:
+    """Return a flow that has learned nothing: near a standard normal distribution, whatever the features."""
+    distributions, flows = needed("flowjax.distributions", "estimate"), needed("flowjax.flows", "estimate")
+    spline = needed("flowjax.bijections", "estimate").RationalQuadraticSpline(knots=KNOTS, interval=5)
+    return flows.masked_autoregressive_flow(
+        key, base_dist=distributions.Normal(jnp.zeros(parameters)), cond_dim=features, flow_layers=LAYERS,
+        transformer=spline, nn_width=WIDTH, nn_depth=2, nn_activation=jax.nn.silu,
+    )  # fmt: skip
 
 
 def _standard(x: np.ndarray, by: Scale) -> Array:

@@ -120,7 +120,7 @@ def _chains(
 ) -> Drawn:
     maps = modes.maps()
     sampler = Chains(likelihood.density, data, method, seed)
-    places = modes.spread(maps, chains, seed)
+    places = modes.spread(likelihood.density, maps, data, chains, seed)
     maps, places = sampler.warmed(maps, places, told.of("warming up"))
     with Interrupt() as interrupt:
 

@@ -53,7 +53,8 @@ def screened(
     """
     runs = likelihood.runs
     u = np.random.default_rng(seed).uniform(size=(drawn, len(runs.box)))
-    compare = jax.jit(jax.vmap(lambda own, v: (jnp.square((v - own) * runs.mask)).sum((1, 2, 3)), (0, None)))
+    off = jax.vmap(lambda own, v: jnp.square((v - own) * runs.mask).sum(), (None, 0))
+    compare = jax.jit(jax.vmap(off, (0, None)))
     misfit = []
     for k in range(0, drawn, LANES):
         v = runs.traces(u[k : k + LANES])

@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ...base.digest import data_hash
 from ...base.errors import CajaxWarning, ParameterError
 from ...model.model import Model
 from ...morph import Morphology
+from ..features import measure
 from ..objective import Objective
 from ..recipes import Recipe
 from ..recordings import Recording, Sweep, read_recording
@@ -133,22 +134,11 @@ def terms_of(
         repeats = repeats_of(recording, number, without=[k for k in choice.used if k in rest])
         if len(repeats) > 1:
             name = _named(recording, number).name
-            given[name] = _over_repeats(Objective(repeats, settings.at, [plain], settings.dt, window))
+            given[name] = measure(
+                [s if window is None else s.cropped(*window) for s in repeats], plain.features
+            )
             told.append(f"sweep {number}: features have their mean and SD over {len(repeats)} repeats")
     return (replace(plain, given=given), Subthreshold()), told
-
-
-def _over_repeats(objective: Objective) -> dict[str, tuple[float, float]]:
-    """Return feature → mean and SD over the sweeps of an objective of `Features`; the SD is not less than its floor."""
-    measured: Any = objective.measured[0]
-    means, floors = (np.asarray(measured[key], float)[:, 0] for key in ("mean", "sd"))
-    found = {}
-    for k, name in enumerate(objective.terms[0].names()):
-        real = np.isfinite(means[:, k])
-        if real.any():
-            sd = float(means[real, k].std(ddof=1)) if real.sum() > 1 else 0.0
-            found[name] = (float(means[real, k].mean()), max(sd, float(floors[real, k].mean())))
-    return found
 
 
 def _named(recording: Recording, number: int) -> Sweep:

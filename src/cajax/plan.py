@@ -214,15 +214,15 @@ def _timed(
         forward, _, _, _ = _measure(loss, arguments)
         gradient, compiling, temporary, held = _measure(jax.grad(loss), arguments)
     scale = found.steps / n
-    stored = schedule.stored(n)
+    stored, all_stored = schedule.stored(n), found.stored
     if temporary is not None and stored is None:
         found = replace(found, states_bytes=round(scale * (temporary + held)), work_bytes=0)
-    elif temporary is not None and stored and found.stored:
+    elif temporary is not None and stored and all_stored:
         states = found.batch * found.state_bytes * stored
         work = max(0, round(temporary - (0 if held else states) - COPIES * found.record_bytes / scale))
         found = replace(found, work_bytes=work)
         if held:  # a compiled run also stores what is dear to compute again
-            found = replace(found, states_bytes=round(held * found.stored / stored))
+            found = replace(found, states_bytes=round(held * all_stored / stored))
     return replace(
         found, forward_seconds=scale * forward, gradient_seconds=scale * gradient, compile_seconds=compiling
     )

@@ -111,7 +111,7 @@ def salvaged_record(run: str | Path, faults: list[str]) -> Record:
     return found
 
 
-_OTHER = "give a folder that 'cajax train' or cajax.fit made"
+_OTHER = "give a folder that 'cajax train', 'cajax fit' or cajax.fit made"
 
 
 def require_run(run: str | Path) -> Path:

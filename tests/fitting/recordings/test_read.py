@@ -27,6 +27,10 @@ def write(tmp_path, monkeypatch):
     return write
 
 
+def test_names_are_no_markup(write):
+    assert "[bold]cell.npz: 1 sweep" in repr(read_recording(write("[bold]cell.npz")))
+
+
 def test_the_allen_sweeps(shared):
     for path in sorted((shared / "ephys").glob("*.npz")):
         recording = read_recording(path)

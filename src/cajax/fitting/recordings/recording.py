@@ -83,16 +83,15 @@ class Recording:
     def __repr__(self) -> str:
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            title=f"{self.path}: {len(self)} sweep{'s' * (len(self) != 1)}",
-            title_justify="left",
-        )
+        # A path is no markup: it may hold square brackets.
+        title = Text(f"{self.path}: {len(self)} sweep{'s' * (len(self) != 1)}", "italic")
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
         for name in ("", "name", "kind", "on", "off", "amplitude", "holding", "length", "dt", "v"):
             table.add_column(name, justify="left" if name in ("name", "kind") else "right", no_wrap=True)
         for number, sweep in enumerate(self.sweeps[:_SHOWN]):
-            table.add_row(str(number), *_row(sweep))
+            table.add_row(*(Text(cell) for cell in (str(number), *_row(sweep))))
         left = len(self.sweeps) - _SHOWN
         rest = [f"… and {left} more"] if left > 0 else []
         rest += [f"refused: {text}" for text in self.report.refused]

@@ -172,6 +172,7 @@ def test_built_in_cells_and_files(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_the_window_is_around_the_stimulus(file):
     assert (
         planned(settings(file, window=None)).window is None

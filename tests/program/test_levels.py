@@ -66,6 +66,7 @@ def test_every_operation_follows_what_it_reads() -> None:
                 done |= {id(node) for _, node in step.stores}
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_plans_do_not_depend_on_where_nodes_lie_in_memory() -> None:
     """A node that dies must not lend its identity, and what is known of it, to the next."""

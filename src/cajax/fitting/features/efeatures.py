@@ -52,30 +52,29 @@ def efeatures(
     v = _voltages(v)
     grid = grid_of(t, v.shape[-1], number(step, "ms", "efeatures step", above=0.0))
     options = Options(
-        chosen,
-        count(most, "efeatures: most", least=2),
-        number(threshold, "mV", "efeatures threshold"),
-        flag(exact, "efeatures: exact"),
-        grid.step,
-        grid.samples,
-        grid.stride,
-    )
+        chosen, count(most, "efeatures: most", least=2), number(threshold, "mV", "efeatures threshold"),
+        flag(exact, "efeatures: exact"), grid.step, grid.samples, grid.stride,
+    )  # fmt: skip
     lead = v.shape[:-1]
+    stimulus = _stimulus(chosen, on, off, amplitude, lead)
+    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
+    clock = Clock(time, spans, jnp.asarray(grid.left), past, gap)
+    own = (jnp.asarray(x, v.dtype) for x in stimulus)
+    single, many = _compiled(options, v.reshape(-1, v.shape[-1]), clock, edges_of(grid, *stimulus[:2]), *own)
+    columns = {True: iter(jnp.unstack(many, axis=1)), False: iter(jnp.unstack(single, axis=1))}
+    found = {name: next(columns[FEATURES[name].per_spike]) for name in chosen}
+    return {name: x.reshape(*lead, *x.shape[1:]) for name, x in found.items()}
+
+
+def _stimulus(
+    chosen: tuple[str, ...], on: Any, off: Any, amplitude: Any, lead: tuple[int, ...]
+) -> tuple[Any, Any, Any]:
+    """Return begin (ms), end (ms) and amplitude (nA) of the stimulus for every trace, each [trace]."""
     on, off = _per_trace(on, "ms", "on", lead), _per_trace(off, "ms", "off", lead)
     _ordered(on, off)
     if amplitude is None and (wanting := [n for n in chosen if n in NEEDS_AMPLITUDE]):
         raise ParameterError(f"efeatures: {wanting[0]} needs amplitude=, the size of the current step in nA")
-    edges = edges_of(grid, on, off)
-    own = [
-        jnp.asarray(x, v.dtype)
-        for x in (on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead))
-    ]
-    time, spans, past, gap = (jnp.asarray(x, v.dtype) for x in (grid.time, grid.spans, grid.past, grid.gap))
-    clock = Clock(time, spans, jnp.asarray(grid.left), past, gap)
-    single, many = _compiled(options, v.reshape(-1, v.shape[-1]), clock, edges, *own)
-    columns = {True: iter(jnp.unstack(many, axis=1)), False: iter(jnp.unstack(single, axis=1))}
-    found = {name: next(columns[FEATURES[name].per_spike]) for name in chosen}
-    return {name: x.reshape(*lead, *x.shape[1:]) for name, x in found.items()}
+    return on, off, _per_trace(0.0 if amplitude is None else amplitude, "nA", "amplitude", lead)
 
 
 def _chosen(names: Any) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "plan": 5.5,  # times runs of `simulate`
     "train": 6,
     "fitting": 6.2,
+    "formats": 6.3,  # other programs' models; the engine learns nothing of them
     "__init__": 6.5,  # gathers what is below; tasks, plots and the command line use it as a user would
     "plot": 7,
     "jobs": 7,
@@ -43,7 +44,7 @@ FLOORS: dict[str, float] = {
 ISLANDS = {"mech", "morph", "solve"}
 HEAVY = {
     *("h5py", "matplotlib", "orbax", "pandas", "plotly", "pooch", "scipy", "sklearn", "tensorstore"),
-    *("blackjax", "cma", "efel", "flowjax", "hdmf", "igor2", "pyabf", "pynwb"),
+    *("blackjax", "cma", "efel", "flowjax", "hdmf", "igor2", "neuron", "pyabf", "pynwb"),
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

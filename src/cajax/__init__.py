@@ -68,6 +68,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import fitting as fitting
     from .fitting.recordings import read_recording as read_recording
+    from .formats import from_neuron as from_neuron
+    from .formats import to_neuron as to_neuron
 
 
 def __getattr__(name: str) -> _Any:
@@ -76,4 +78,6 @@ def __getattr__(name: str) -> _Any:
         return _import_module(".fitting", __name__)
     if name == "read_recording":
         return _import_module(".fitting.recordings", __name__).read_recording
+    if name in ("from_neuron", "to_neuron"):
+        return getattr(_import_module(".formats", __name__), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -69,15 +69,29 @@ if TYPE_CHECKING:
     from . import fitting as fitting
     from .fitting.recordings import read_recording as read_recording
     from .formats import from_neuron as from_neuron
+    from .formats import read_mod as read_mod
     from .formats import to_neuron as to_neuron
+
+_LATER = {
+    "read_recording": ".fitting.recordings",
+    "from_neuron": ".formats",
+    "read_mod": ".formats",
+    "to_neuron": ".formats",
+}
+"""What only some programs use is imported when it is first asked for: name → where it is."""
 
 
 def __getattr__(name: str) -> _Any:
-    """Import what only some programs use when it is first asked for."""
     if name == "fitting":
         return _import_module(".fitting", __name__)
-    if name == "read_recording":
-        return _import_module(".fitting.recordings", __name__).read_recording
-    if name in ("from_neuron", "to_neuron"):
-        return getattr(_import_module(".formats", __name__), name)
+    if name in _LATER:
+        return getattr(_import_module(_LATER[name], __name__), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def _class_of_mod(text: str) -> type:
+    """Return the class that the text of a .mod file defines, for saved models that hold it."""
+    return _import_module(".formats.mod.read", __name__).class_of_text(text)
+
+
+_import_module(".base.names", __name__).defines("mod", _class_of_mod)

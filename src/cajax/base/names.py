@@ -10,6 +10,9 @@ from typing import TypeVar
 _TYPES: dict[str, type] = {}
 _NAMES: dict[type, str] = {}
 
+_TEXTS: dict[type, tuple[str, str]] = {}
+_DEFINERS: dict[str, Callable[[str], type]] = {}
+
 T = TypeVar("T", bound=type)
 
 _PACKAGE = __name__.split(".")[0]
@@ -48,3 +51,24 @@ def namesakes(name: str) -> list[str]:
     """Return the names of registered classes that are called the same, wherever they are defined."""
     own = name.rpartition(":")[2].rpartition(".")[2]
     return sorted(n for n in _TYPES if n != name and n.rpartition(":")[2].rpartition(".")[2] == own)
+
+
+def defined_by(cls: type, kind: str, text: str) -> None:
+    """Remember the text that defines a class; files keep it beside the class's name. `kind` says who can read it."""
+    _TEXTS[cls] = (kind, text)
+
+
+def text_of(cls: type) -> tuple[str, str] | None:
+    """Return (kind, text) of a class that a text defines, None for any other."""
+    return _TEXTS.get(cls)
+
+
+def defines(kind: str, reader: Callable[[str], type]) -> None:
+    """Say how classes are made from a kind of text; the text is data, and nothing in it may be run."""
+    _DEFINERS[kind] = reader
+
+
+def class_by_text(kind: str, text: str) -> type | None:
+    """Return the class that a text defines, None for a kind that nobody reads."""
+    reader = _DEFINERS.get(kind)
+    return None if reader is None else reader(text)

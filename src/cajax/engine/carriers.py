@@ -12,6 +12,9 @@ from ..mech import EventSynapse
 from ..solve import Graph, product
 from .sites import Sites
 
+Signal = Array | dict[str, Array]
+"""What synapses release: one signal, or several by name, each weighted alike."""
+
 
 class Carrier(eqx.Module):
     """Where synaptic states live, and the way from there to the sites."""
@@ -37,7 +40,7 @@ class Carrier(eqx.Module):
 
     @abstractmethod
     def current(
-        self, synapse: EventSynapse, v: Float[Array, "site"], weight: Array, signal: Array
+        self, synapse: EventSynapse, v: Float[Array, "site"], weight: Array, signal: Signal
     ) -> tuple[Float[Array, "site"], Float[Array, "site"]]:
         """Return the outward current (nA) and its slope (µS) at the sites."""
 
@@ -62,8 +65,8 @@ class PerCell(Carrier):
     def conductance(self, weight: Array, signal: Array) -> Array:
         return signal @ weight if self.graph is None else product(weight, signal, self.graph)
 
-    def current(self, synapse: EventSynapse, v: Array, weight: Array, signal: Array) -> tuple[Array, Array]:
-        g = self.conductance(weight, signal)
+    def current(self, synapse: EventSynapse, v: Array, weight: Array, signal: Signal) -> tuple[Array, Array]:
+        g = jax.tree.map(lambda s: self.conductance(weight, s), signal)
         return jax.jvp(lambda u: synapse.current(u, g), (v,), (jnp.ones_like(v),))
 
 
@@ -92,7 +95,7 @@ class PerEdge(Carrier):
     def conductance(self, weight: Array, signal: Array) -> Array:
         return self.post.spread(weight * signal)
 
-    def current(self, synapse: EventSynapse, v: Array, weight: Array, signal: Array) -> tuple[Array, Array]:
-        u, g = self.post.take(v), weight * signal
+    def current(self, synapse: EventSynapse, v: Array, weight: Array, signal: Signal) -> tuple[Array, Array]:
+        u, g = self.post.take(v), jax.tree.map(lambda s: weight * s, signal)
         i, di = jax.jvp(lambda u: synapse.current(u, g), (u,), (jnp.ones_like(u),))
         return self.post.spread(i), self.post.spread(di)

@@ -14,7 +14,7 @@ from ..mech import EventSynapse
 from ..model.inserted import EventProjection, Wires
 from ..model.model import Model
 from ..solve import Graph
-from .carriers import Carrier, PerCell, PerEdge
+from .carriers import Carrier, PerCell, PerEdge, Signal
 from .crossing import Crossing
 from .membranes import Membranes
 from .moment import Moment
@@ -117,7 +117,7 @@ class EventSynapses(Part):
         voltage: Mapping[str, Array],
         dt: Array,
         order: int,
-    ) -> tuple[dict[str, Array], Array]:
+    ) -> tuple[dict[str, Array], Signal]:
         """Return the synaptic states at the end of the step, and the mean signal over it.
 
         The mean is taken at the middle of both parts of the step, before and after the arrival: it is continuous in the
@@ -132,10 +132,11 @@ class EventSynapses(Part):
         after = {k: x + a * (jumped[k] - x) if k in jumped else x for k, x in reached.items()}
         late = synapse.release(**synapse.flow(middle * (dt - at), **voltage, **after))
         share = at / dt
-        return synapse.flow(dt - at, **voltage, **after), share * early + (1.0 - share) * late
+        mean = jax.tree.map(lambda a, b: share * a + (1.0 - share) * b, early, late)
+        return synapse.flow(dt - at, **voltage, **after), mean
 
     def current(
-        self, v: Float[Array, "site"], signal: Array, plastic: Mapping[str, Array]
+        self, v: Float[Array, "site"], signal: Signal, plastic: Mapping[str, Array]
     ) -> tuple[Array, Array]:
         """Return the outward current (nA) and its slope (µS) at the postsynaptic sites."""
         return self.carrier.current(self.synapse, v, self.present_weight(plastic), signal)
@@ -191,6 +192,7 @@ class EventSynapses(Part):
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
         """Return a synaptic state, a trace, the weights "w" (µS), at the sites "current" (nA) or "conductance" (µS).
 
+        The conductance of a synapse with several signals is the slope of its current.
         What belongs to edges has the order and the shape of the weights as they were connected.
         """
         checked(what, self.observed(), "projection")
@@ -203,6 +205,8 @@ class EventSynapses(Part):
             value = self.weight * value if what == "w" else value
             return wires.as_written(value) if what in self.learning.by_edges else value
         signal = self.synapse.release(**state["states"])
+        if what == "conductance" and isinstance(signal, dict):
+            return self.current(self.post.take(moment.v), signal, state["plastic"])[1]
         if what == "conductance":
             return self.carrier.conductance(self.present_weight(state["plastic"]), signal)
         return self.current(self.post.take(moment.v), signal, state["plastic"])[0]

@@ -96,22 +96,33 @@ class _Step:
 
     def taken(self, now: dict[str, Array], dt: Any, order: int) -> dict[str, Array]:
         """Return the states [site] after `dt` ms."""
+        if not self.ion.transport:
+            own = self.ion.ion.stepped(self.flux(now), self.ion.radius, now, dt, order, **self.voltage())
+            if own is not None:
+                return own
         spread = self.spread if self.ion.transport else None
         return implicit_step(self.rates, now, dt, order, spread)
 
     def rates(self, states: dict[str, Array]) -> dict[str, Array]:
         """Return d/dt of every state [site], mM/ms."""
         ion, physics = self.ion, self.physics
-        among = self.states if self.frozen else {**self.states, ion.path: states}
-        current = physics.carried(ion.species, self.v, self.gates, physics.readings(among))
-        flux = ion.sites.take(current) * (-_FLUX / ion.valence)
-        voltage = {"v": ion.sites.take(self.v)} if ion.ion.reads_voltage() else {}
-        change = ion.ion.rates(flux, ion.radius, states, **voltage)
+        change = ion.ion.rates(self.flux(states), ion.radius, states, **self.voltage())
         for name, g in ion.transport.items():
             whole = ion.sites.spread(states[name])
             out = ion.sites.take(matvec(physics.forest, jnp.zeros_like(self.v), g, whole) / self.volume)
             change = {**change, name: change[name] - out}
         return change
+
+    def flux(self, states: dict[str, Array]) -> Array:
+        """Return what the currents bring in [site], mM · µm/ms, at these states of the ion."""
+        ion, physics = self.ion, self.physics
+        among = self.states if self.frozen else {**self.states, ion.path: states}
+        current = physics.carried(ion.species, self.v, self.gates, physics.readings(among))
+        return ion.sites.take(current) * (-_FLUX / ion.valence)
+
+    def voltage(self) -> dict[str, Array]:
+        """Return the voltage [site] by name where the ion's rates read it."""
+        return {"v": self.ion.sites.take(self.v)} if self.ion.ion.reads_voltage() else {}
 
     def spread(self, x: dict[str, Array], h: Any) -> dict[str, Array]:
         """Return y of (1 + h · axial flow/volume) y = x."""

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from ..base.errors import ParameterError
 from ..base.objects import optional
-from ..base.types import Array
 from .base import Mechanism
 from .gating import Gate
 from .kinetics import States
@@ -19,7 +18,8 @@ class EventSynapse(Mechanism):
     """A synapse whose states jump when a spike arrives and run freely in between.
 
     `start` gives the states at rest, `flow` runs them for a time, `event` is the jump, `release` the transmitter signal
-    that a weight (µS) multiplies, `current` what flows. With one delay for all, the states belong to the presynaptic
+    that a weight (µS) multiplies, `current` what flows; a synapse of several conductances releases several signals by
+    name, and its current takes them so. With one delay for all, the states belong to the presynaptic
     cell and are shared by all its targets.
 
     Where `gates` takes an argument `v` it is given the postsynaptic voltage (mV, one value per synapse), and every
@@ -61,8 +61,8 @@ class EventSynapse(Mechanism):
         return {name: gate.step(states[name], dt) for name, gate in self.gates(**voltage).items()}
 
     @abstractmethod
-    def release(self, *args: Any, **states: Any) -> Array:
-        """Return the transmitter signal (no unit) from the states."""
+    def release(self, *args: Any, **states: Any) -> Any:
+        """Return the transmitter signal (no unit) from the states, or several by name."""
 
     @abstractmethod
     def current(self, v: Any, g: Any) -> Any:

@@ -148,6 +148,15 @@ class Ion(Mechanism):
         """
         return {}
 
+    @optional
+    def stepped(self, flux: Array, radius: Array, states: States, dt: Any, order: int, **voltage: Any) -> Any:
+        """Return the states `dt` ms later for a flux that stands still, None to leave the step to the engine.
+
+        The engine's step is implicit, from `rates`. What an ion knows better, such as an exact step, it takes here, by
+        the `order` of the method; an ion that diffuses along the cell is not asked.
+        """
+        return None
+
     @classmethod
     def reads_voltage(cls) -> bool:
         """Whether `rates` takes the membrane voltage `v`."""

@@ -15,8 +15,8 @@ from ..base import checks
 from ..base.archive import read_arrays
 from ..base.digest import data_hash
 from ..base.disk import DEPTH, depth, parsed, write_arrays
-from ..base.errors import StoreError
-from ..base.names import class_of, name_of, namesakes
+from ..base.errors import CajaxError, StoreError
+from ..base.names import class_by_text, class_of, name_of, namesakes, text_of
 from ..base.schema import conformed, fields_of, under
 from ..mech import Mechanism
 from .checks import allowed
@@ -52,6 +52,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
+        self.texts: dict[str, list[str]] = {}
 
     def encode(self, x: Any) -> Any:
         if x is None or isinstance(x, bool | int | float | str):
@@ -66,6 +67,8 @@ class _Writer:
             return {"map": {k: self.encode(v) for k, v in x.items()}}
         name = name_of(type(x))
         if name is not None:
+            if text := text_of(type(x)):
+                self.texts[name] = list(text)
             fields = {f.name: self.encode(getattr(x, f.name)) for f in dataclasses.fields(x)}
             return {"class": name, "fields": fields}
         raise NotData(
@@ -78,9 +81,12 @@ class _Writer:
 class _Reader:
     """Turns JSON back into frozen data, every value checked against the annotation of its field."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], classes: Mapping[str, type]) -> None:
+    def __init__(
+        self, arrays: Mapping[str, np.ndarray], classes: Mapping[str, type], texts: Mapping[str, list[str]]
+    ) -> None:
         self.arrays = dict(arrays)
         self.classes = classes
+        self.texts = texts
 
     def decode(self, x: Any, key: str) -> Any:
         if x is None or isinstance(x, bool | int | float | str):
@@ -103,7 +109,7 @@ class _Reader:
 
     def _class(self, name: str, key: str) -> type:
         """Return the class of that name: the one given for it, one of ours, or one that the program has defined."""
-        cls = self.classes.get(name) or class_of(name, _import_library)
+        cls = self.classes.get(name) or class_of(name, _import_library) or self._defined(name, key)
         if cls is None:
             module, _, own = name.rpartition(":")
             where, near = f" of {module}" if module else "", namesakes(name)
@@ -115,6 +121,19 @@ class _Reader:
             raise StoreError(
                 f"{key} uses '{name}', which is no class that a model is made of; give its own class"
             )
+        return cls
+
+    def _defined(self, name: str, key: str) -> type | None:
+        """Return the class that a text of the file defines, None where it has no text for that name."""
+        if name not in self.texts:
+            return None
+        kind, text = self.texts[name]
+        try:
+            cls = class_by_text(kind, text)
+        except CajaxError as error:
+            raise StoreError(f"{key}: the text that defines '{name}': {error}") from None
+        if cls is not None and name_of(cls) != name:
+            raise StoreError(f"{key}: the text that defines '{name}' is another")
         return cls
 
 
@@ -167,7 +186,8 @@ def save(path: str | Path, model: Model) -> Path:
         ) from None
     if depth(encoded) > DEPTH - 10:
         raise StoreError(_DEEP)
-    text = json.dumps({"cajax": FORMAT, "model": encoded, "content": _content_of(encoded, writer.arrays)})
+    content = _content_of(encoded, writer.arrays)
+    text = json.dumps({"cajax": FORMAT, "model": encoded, "content": content, "texts": writer.texts})
     arrays = {"structure": np.array(text), **writer.arrays}
     return write_arrays(path, arrays, "choose a folder that exists and is yours")
 
@@ -196,7 +216,7 @@ def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:
             " again and put the file's parameters back with model.replace, or run it again"
         )
     try:
-        model = _model(head.get("model"), _Reader(arrays, classes or {}))
+        model = _model(head.get("model"), _Reader(arrays, classes or {}, _texts(head.get("texts", {}))))
         # Files of the first versions of this format have none.
         if head.get("content", known := _content_of(head["model"], arrays)) != known:
             raise StoreError("its content is not what was saved")
@@ -204,6 +224,16 @@ def load(path: str | Path, classes: Mapping[str, type] | None = None) -> Model:
     except StoreError as error:
         cure = "" if "import it" in str(error) else "; the file was changed or damaged: save the model again"
         raise StoreError(f"{path}: {error}{cure}") from None
+
+
+def _texts(found: Any) -> dict[str, list[str]]:
+    """Return name → (kind, text) of the classes that texts of the file define; files without such have none."""
+    match found:
+        case dict() if all(
+            isinstance(x, list) and len(x) == 2 and all(isinstance(y, str) for y in x) for x in found.values()
+        ):
+            return found
+    raise StoreError("texts is no table of classes with the text that defines each")
 
 
 def _content_of(encoded: Any, arrays: Mapping[str, np.ndarray]) -> str:

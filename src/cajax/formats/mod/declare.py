@@ -1,0 +1,166 @@
+"""From a program to a `File`: what it declares, and its blocks."""
+
+from typing import Any
+
+from . import tree as t
+from .convert import Converter, kind, number, word
+from .faults import AtLine
+from .parse import parsed, speller
+from .source import Source
+from .units import constant
+
+_ROUTINES = {
+    "FunctionBlock": "FUNCTION",
+    "ProcedureBlock": "PROCEDURE",
+    "DerivativeBlock": "DERIVATIVE",
+    "KineticBlock": "KINETIC",
+    "LinearBlock": "LINEAR",
+    "NonLinearBlock": "NONLINEAR",
+}
+_REFUSED = {
+    "DiscreteBlock": "DISCRETE",
+    "FunctionTableBlock": "FUNCTION_TABLE",
+    "BeforeBlock": "BEFORE",
+    "AfterBlock": "AFTER",
+    "CvodeBlock": "CVODE",
+    "ConstructorBlock": "CONSTRUCTOR",
+    "DestructorBlock": "DESTRUCTOR",
+}
+_SILENT = ("Model", "LineComment", "BlockComment", "UnitState", "Define", "IndependentBlock")
+
+
+def file_of(source: Source) -> t.File:
+    """Return what a text says; raises `ModError`."""
+    try:
+        walk = Converter(source, speller())
+        file = t.File()
+        for node in parsed(source).blocks:
+            _take(file, walk, node)
+        _check(file, walk)
+        return file
+    except AtLine as error:
+        raise source.fault(error) from None
+
+
+def _take(file: t.File, walk: Converter, node: Any) -> None:
+    name = kind(node)
+    match name:
+        case "NeuronBlock":
+            for statement in node.statement_block.statements:
+                _neuron(file, walk, statement)
+        case "UnitBlock":
+            for unit in node.definitions:
+                if kind(unit) == "FactorDef":
+                    _factor(file, walk, unit)
+        case "ConstantBlock":
+            for statement in node.statements:
+                if kind(statement) == "ConstantStatement":
+                    entry = statement.constant
+                    file.constants[walk.named(entry.name)] = number(entry.value)
+        case "ParamBlock":
+            for statement in node.statements:
+                if kind(statement) == "ParamAssign":
+                    _parameter(file, walk, statement)
+        case "AssignedBlock" | "StateBlock":
+            into = file.assigned if name == "AssignedBlock" else file.states
+            for entry in node.definitions:
+                if kind(entry) == "AssignedDefinition":
+                    declared = walk.named(entry.name)
+                    into[declared] = 0 if entry.length is None else int(number(entry.length))
+                    file.units[declared] = "" if entry.unit is None else word(entry.unit)
+        case "LocalListStatement":
+            for variable in node.variables:
+                declared, length = walk.declared(variable.name)
+                file.assigned[declared] = length
+        case "InitialBlock":
+            file.initial += walk.body(node.statement_block)
+        case "BreakpointBlock":
+            file.breakpoint += walk.body(node.statement_block)
+        case "Verbatim":
+            file.loose += [x for x in walk.verbatim(node) if isinstance(x, t.Foreign)]
+        case _ if name in _ROUTINES:
+            _routine(file, walk, node, _ROUTINES[name])
+        case "NetReceiveBlock":
+            _receive(file, walk, node)
+        case _ if name not in _SILENT:
+            file.refused.append(t.Foreign(_REFUSED.get(name, name), walk.line))
+
+
+def _neuron(file: t.File, walk: Converter, node: Any) -> None:
+    match kind(node):
+        case "Suffix":
+            file.kind = word(node.type)
+            file.suffix = walk.named(node.name)
+        case "Useion":
+            name, line = walk.named(node.name), walk.line
+            reads = tuple(walk.named(x.name) for x in node.readlist)
+            writes = tuple(walk.named(x.name) for x in node.writelist)
+            valence = None if node.valence is None else round(number(node.valence.value))
+            file.ions.append(t.UsedIon(name, reads, writes, valence, line))
+        case "Nonspecific":
+            file.nonspecific += [walk.named(x.name) for x in node.currents]
+        case "ElectrodeCurrent":
+            file.electrode += [walk.named(x.name) for x in node.currents]
+        case "Range":
+            file.ranges += [walk.named(x.name) for x in node.variables]
+        case "Global":
+            for x in node.variables:
+                walk.named(x.name)
+        case "Pointer" | "BbcorePointer" | "External":
+            file.pointers += [walk.named(x.name) for x in node.variables]
+        case "RandomVarList":
+            file.refused.append(t.Foreign("RANDOM", walk.line))
+
+
+def _factor(file: t.File, walk: Converter, node: Any) -> None:
+    name = walk.named(node.name)
+    if node.value is not None:
+        file.constants[name] = number(node.value)
+        return
+    of, into = word(node.unit1), "" if node.unit2 is None else word(node.unit2)
+    value = constant(of, into)
+    if value is None:
+        raise AtLine(
+            walk.line, f"{name} = ({of}) ({into}) is no unit or constant that is known; write its number"
+        )
+    file.constants[name] = value
+
+
+def _parameter(file: t.File, walk: Converter, node: Any) -> None:
+    name, length = walk.declared(node.name)
+    line = walk.line
+    value = 0.0 if node.value is None else number(node.value)
+    unit = "" if node.unit is None else word(node.unit)
+    file.parameters[name] = t.Parameter(name, value, unit, length, line)
+    file.units[name] = unit
+
+
+def _routine(file: t.File, walk: Converter, node: Any, what: str) -> None:
+    name, line = walk.named(node.name), walk.line
+    args = tuple(walk.named(x.name) for x in node.parameters) if what in ("FUNCTION", "PROCEDURE") else ()
+    table = any(kind(x) == "TableStatement" for x in node.statement_block.statements)
+    if name in file.routines:
+        raise AtLine(line, f"'{name}' is there twice; rename one")
+    file.routines[name] = t.Routine(what, name, args, walk.body(node.statement_block), line, table)
+
+
+def _receive(file: t.File, walk: Converter, node: Any) -> None:
+    line = walk.line
+    args = tuple(walk.named(x.name) for x in node.parameters)
+    body: list[t.Stmt] = []
+    for statement in node.statement_block.statements:
+        if kind(statement) == "ExpressionStatement" and kind(statement.expression) == "InitialBlock":
+            file.receive_initial += walk.body(statement.expression.statement_block)
+        else:
+            body += walk.statement(statement)
+    file.receive = t.Routine("NET_RECEIVE", "NET_RECEIVE", args, tuple(body), line)
+
+
+def _check(file: t.File, walk: Converter) -> None:
+    if not file.suffix:
+        raise AtLine(
+            1, "no NEURON block with a SUFFIX, POINT_PROCESS or ARTIFICIAL_CELL; this is no mechanism"
+        )
+    for name, length in (*file.assigned.items(), *file.states.items()):
+        if not 0 <= length <= 1000:
+            raise AtLine(1, f"'{name}[{length}]' is too long; at most 1,000")

@@ -1,0 +1,275 @@
+"""What an NMODL file says, as plain frozen data: expressions, statements, blocks, declarations, each with its line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Number:
+    """A literal number; its unit is a remark."""
+
+    value: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Name:
+    """A variable, or an element of an array."""
+
+    id: str
+    index: "Expr | None"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Unary:
+    """`-x` or `!x`."""
+
+    op: str
+    x: "Expr"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Binary:
+    """Arithmetic, a comparison, `&&` or `||`."""
+
+    op: str
+    a: "Expr"
+    b: "Expr"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a built-in function, or of a FUNCTION or PROCEDURE of the file."""
+
+    name: str
+    args: "tuple[Expr, ...]"
+    line: int
+
+
+Expr = Number | Name | Unary | Binary | Call
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Assign:
+    """`x = value`."""
+
+    target: Name
+    value: Expr
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """`x' = value`."""
+
+    state: Name
+    value: Expr
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class If:
+    """Branches `(condition, statements)` in order, then what holds where none does."""
+
+    branches: "tuple[tuple[Expr, tuple[Stmt, ...]], ...]"
+    otherwise: "tuple[Stmt, ...]"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class From:
+    """`FROM i = first TO last BY step`."""
+
+    name: str
+    first: Expr
+    last: Expr
+    step: Expr
+    body: "tuple[Stmt, ...]"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class While:
+    """`WHILE (condition) { … }`."""
+
+    condition: Expr
+    body: "tuple[Stmt, ...]"
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Do:
+    """A call for its effect."""
+
+    call: Call
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Solve:
+    """`SOLVE block METHOD method`, or `SOLVE block STEADYSTATE method`."""
+
+    block: str
+    method: str
+    steady: bool
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reaction:
+    """`~ left <-> right (forward, backward)`, `~ left -> (forward)`, `~ left << (forward)`; counts with their names."""
+
+    left: tuple[tuple[int, Name], ...]
+    op: str
+    right: tuple[tuple[int, Name], ...]
+    forward: Expr
+    backward: Expr | None
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Conserve:
+    """`CONSERVE sum = total`."""
+
+    terms: tuple[tuple[int, Name], ...]
+    total: Expr
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Compartment:
+    """`COMPARTMENT i, volume {species}`."""
+
+    index: str
+    volume: Expr
+    species: tuple[str, ...]
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """`~ left = right` of a LINEAR or NONLINEAR block."""
+
+    left: Expr
+    right: Expr
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Local:
+    """`LOCAL a, b[3]`: names with lengths, 0 for a single value."""
+
+    names: tuple[tuple[str, int], ...]
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """What is not taken over, such as C code; `text` says what."""
+
+    text: str
+    line: int
+
+
+Stmt = (
+    Assign
+    | Rate
+    | If
+    | From
+    | While
+    | Do
+    | Solve
+    | Reaction
+    | Conserve
+    | Compartment
+    | Equation
+    | Local
+    | Foreign
+)
+Body = tuple[Stmt, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Routine:
+    """A FUNCTION, PROCEDURE, DERIVATIVE, KINETIC, LINEAR or NONLINEAR block."""
+
+    kind: str
+    name: str
+    args: tuple[str, ...]
+    body: Body
+    line: int
+    table: bool = False
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """An entry of PARAMETER."""
+
+    name: str
+    value: float
+    unit: str
+    length: int
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class UsedIon:
+    """`USEION name READ … WRITE … VALENCE …`."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    valence: int | None
+    line: int
+
+
+@final
+@dataclass(eq=False)
+class File:
+    """One .mod file; `assigned` and `states` are names with lengths, 0 for a single value."""
+
+    kind: str = ""
+    suffix: str = ""
+    ions: list[UsedIon] = field(default_factory=list)
+    nonspecific: list[str] = field(default_factory=list)
+    electrode: list[str] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    pointers: list[str] = field(default_factory=list)
+    constants: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    assigned: dict[str, int] = field(default_factory=dict)
+    states: dict[str, int] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    routines: dict[str, Routine] = field(default_factory=dict)
+    initial: Body = ()
+    breakpoint: Body = ()
+    receive: Routine | None = None
+    receive_initial: Body = ()
+    refused: list[Foreign] = field(default_factory=list)
+    loose: list[Foreign] = field(default_factory=list)
+    lines: Mapping[int, str] = field(default_factory=dict)
+    title: str = ""

@@ -107,6 +107,7 @@ def test_a_search_that_goes_on_and_one_that_was_stopped(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -15,20 +15,8 @@ class Flow:
         self.file = file
 
     def _called(self, expr: t.Expr) -> Iterator[t.Routine]:
-        match expr:
-            case t.Name(index=index) if index is not None:
-                yield from self._called(index)
-            case t.Unary():
-                yield from self._called(expr.x)
-            case t.Binary():
-                yield from self._called(expr.a)
-                yield from self._called(expr.b)
-            case t.Call():
-                for x in expr.args:
-                    yield from self._called(x)
-                routine = self.file.routines.get(expr.name)
-                if routine is not None:
-                    yield routine
+        routines = self.file.routines
+        return (routines[call.name] for call in _calls(expr) if call.name in routines)
 
     def statements(self, body: t.Body, seen: frozenset[str] = frozenset()) -> Iterator[t.Stmt]:
         """Yield all statements of a body, those inside others and of called routines too."""
@@ -163,16 +151,7 @@ class Flow:
 
 
 def _calls(expr: t.Expr) -> Iterator[t.Call]:
-    match expr:
-        case t.Unary():
-            yield from _calls(expr.x)
-        case t.Binary():
-            yield from _calls(expr.a)
-            yield from _calls(expr.b)
-        case t.Call():
-            for x in expr.args:
-                yield from _calls(x)
-            yield expr
+    return (x for x in t.walk(expr) if isinstance(x, t.Call))
 
 
 def _locals(body: t.Body) -> set[str]:

@@ -19,19 +19,7 @@ _PURE: Mapping[str, Any] = {
 
 def names(expr: t.Expr) -> Iterator[str]:
     """Yield the variables that an expression mentions; those of called functions are not looked into."""
-    match expr:
-        case t.Name():
-            yield expr.id
-            if expr.index is not None:
-                yield from names(expr.index)
-        case t.Unary():
-            yield from names(expr.x)
-        case t.Binary():
-            yield from names(expr.a)
-            yield from names(expr.b)
-        case t.Call():
-            for x in expr.args:
-                yield from names(x)
+    return (x.id for x in t.walk(expr) if isinstance(x, t.Name))
 
 
 def value(expr: t.Expr, of: Mapping[str, float]) -> float:

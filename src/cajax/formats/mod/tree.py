@@ -1,6 +1,6 @@
 """What an NMODL file says, as plain frozen data: expressions, statements, blocks, declarations, each with its line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -55,6 +55,22 @@ class Call:
 
 
 Expr = Number | Name | Unary | Binary | Call
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """Yield an expression and all that it is made of, parts first; called functions are not looked into."""
+    match expr:
+        case Name(index=Number() | Name() | Unary() | Binary() | Call() as index):
+            yield from walk(index)
+        case Unary():
+            yield from walk(expr.x)
+        case Binary():
+            yield from walk(expr.a)
+            yield from walk(expr.b)
+        case Call():
+            for x in expr.args:
+                yield from walk(x)
+    yield expr
 
 
 @final

@@ -4,13 +4,14 @@ The parser keeps no lines in reach. Its nodes come in the order of the text, so 
 them, give the lines back.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, final
 
 from . import tree as t
-from .faults import AtLine
-from .source import Source, tokens
+from .faults import AtLine, ModError
+from .parse import parsed
+from .source import Source, text_source, tokens
+from .verbatim import as_nmodl, is_trivial
 
 _SAME = {
     "BOP_ADDITION": "+",
@@ -30,6 +31,7 @@ _COMPARED = {
     "BOP_OR": "||",
 }
 OPERATORS = {**_SAME, **_COMPARED}
+C_CODE = "C code between VERBATIM and ENDVERBATIM"
 _SILENT = ("printf", "print", "fprintf", "prterr", "verify")
 
 
@@ -68,6 +70,7 @@ class Converter:
 
     def __init__(self, source: Source, spelt: Callable[[Any], str]):
         self.tokens, self.at, self.spelt = tokens(source.text), 0, spelt
+        self.function = ""  # the FUNCTION that the walk is in
 
     @property
     def line(self) -> int:
@@ -188,9 +191,21 @@ class Converter:
         return [t.Foreign(_foreign(node), self.line)]
 
     def verbatim(self, node: Any) -> list[t.Stmt]:
-        """Return nothing for C code that does nothing, else that it is there."""
+        """Return nothing for C code that does nothing, what it says where that is NMODL, else that it is there."""
         line, code = self.meet("VERBATIM"), word(node.statement)
-        return [] if _is_trivial(code) else [t.Foreign("C code between VERBATIM and ENDVERBATIM", line)]
+        if is_trivial(code):
+            return []
+        text = as_nmodl(code, self.function)
+        return [t.Foreign(C_CODE, line)] if text is None else self._read(text, line)
+
+    def _read(self, text: str, line: int) -> list[t.Stmt]:
+        """Return the statements of a text that stands at a line."""
+        source = text_source("\n" * (line - 1) + f"PROCEDURE p() {{ {' '.join(text.split())} }}", "")
+        try:
+            block = parsed(source).blocks[0]
+            return list(Converter(source, self.spelt).body(block.statement_block))
+        except (ModError, AtLine):
+            return [t.Foreign(C_CODE, line)]
 
     def declared(self, node: Any) -> tuple[str, int]:
         """Return the name and the length of a declared variable, 0 for a single value."""
@@ -271,12 +286,3 @@ def _foreign(node: Any) -> str:
         "InitialBlock": "an INITIAL block here",
     }
     return names.get(kind(node), kind(node))
-
-
-def _is_trivial(code: str) -> bool:
-    """Whether C code does nothing: comments, `return 0;` and prints."""
-    code = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", "", code, flags=re.DOTALL | re.MULTILINE)
-    code = re.sub(r"\breturn\s*\(?\s*(0|0\.0?)?\s*\)?\s*;", "", code)
-    code = re.sub(r"\bf?printf\s*\([^;]*\)\s*;", "", code)
-    code = re.sub(r"\bextern\b[^;{}]*;", "", code)
-    return not code.strip().strip(";").strip()

@@ -3,11 +3,12 @@
 from typing import Any
 
 from . import tree as t
-from .convert import Converter, kind, number, word
+from .convert import C_CODE, Converter, kind, number, word
 from .faults import AtLine
 from .parse import parsed, speller
 from .source import Source
 from .units import constant
+from .verbatim import is_trivial
 
 _ROUTINES = {
     "FunctionBlock": "FUNCTION",
@@ -77,7 +78,12 @@ def _take(file: t.File, walk: Converter, node: Any) -> None:
         case "BreakpointBlock":
             file.breakpoint += walk.body(node.statement_block)
         case "Verbatim":
-            file.loose += [x for x in walk.verbatim(node) if isinstance(x, t.Foreign)]
+            if not is_trivial(word(node.statement)):
+                file.loose.append(t.Foreign(f"{C_CODE} outside of blocks", walk.meet("VERBATIM")))
+        case "ConstructorBlock" | "DestructorBlock":
+            line, body = walk.meet(_REFUSED[name]), walk.body(node.statement_block)
+            idle = all(isinstance(s, t.Foreign) for s in body)
+            (file.loose if idle else file.refused).append(t.Foreign(_REFUSED[name], line))
         case _ if name in _ROUTINES:
             _routine(file, walk, node, _ROUTINES[name])
         case "NetReceiveBlock":
@@ -141,7 +147,9 @@ def _routine(file: t.File, walk: Converter, node: Any, what: str) -> None:
     table = any(kind(x) == "TableStatement" for x in node.statement_block.statements)
     if name in file.routines:
         raise AtLine(line, f"'{name}' is there twice; rename one")
+    walk.function = name if what == "FUNCTION" else ""
     file.routines[name] = t.Routine(what, name, args, walk.body(node.statement_block), line, table)
+    walk.function = ""
 
 
 def _receive(file: t.File, walk: Converter, node: Any) -> None:
@@ -160,6 +168,11 @@ def _check(file: t.File, walk: Converter) -> None:
     if not file.suffix:
         raise AtLine(
             1, "no NEURON block with a SUFFIX, POINT_PROCESS or ARTIFICIAL_CELL; this is no mechanism"
+        )
+    if not (file.breakpoint or file.initial or file.receive or file.states):
+        # Such files bring commands for hoc; `SUFFIX nothing` is no mechanism in NEURON either.
+        raise AtLine(
+            1, f"SUFFIX {file.suffix} has no block that runs in a simulation; there is nothing to paint"
         )
     for name, length in (*file.assigned.items(), *file.states.items()):
         if not 0 <= length <= 1000:

@@ -37,7 +37,7 @@ class Design:
         self.routines = tuple(self.solver.routine(s) for s in self.solves)
         self.solved: t.Body = tuple(s for r in self.routines for s in r.body)
         self.owned = self.flow.owned()
-        self.notes: list[tuple[int, str]] = []
+        self.notes = [(x.line, f"{x.text} is left out: nothing that runs here calls it") for x in file.loose]
         self.approximated: list[tuple[int, str]] = []
         self.solver.is_linear = {r.name: self._is_linear(r) for r in file.routines.values()}
         self.parameters = self._parameters(set(taken))

@@ -74,7 +74,7 @@ def _names() -> set[str]:
 
 
 def _refuse(file: t.File) -> None:
-    for found in (*file.refused, *file.loose):
+    for found in file.refused:
         raise AtLine(found.line, f"{found.text} is not taken over; leave it out, or write it in NMODL")
     if file.pointers:
         raise AtLine(1, f"POINTER {file.pointers[0]} is not taken over: it reads what another mechanism owns")

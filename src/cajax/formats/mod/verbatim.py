@@ -1,0 +1,193 @@
+"""C code between VERBATIM and ENDVERBATIM: what does nothing, and what says the same in NMODL.
+
+Nothing is compiled or run. A few statements of C read as NMODL once their marks are taken off: `x = _ion_x;`,
+assignments, IF and a closing `return`. Whatever holds more than that, a pointer, a string, a loop, a call of NEURON's
+own functions, is no NMODL and stays C.
+"""
+
+import re
+from typing import final
+
+_TOKEN = re.compile(
+    r"[A-Za-z_]\w*|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|==|!=|<=|>=|&&|\|\||[-+*/]=|\+\+|--|->|\S|\Z"
+)
+_REAL = ("double", "float")
+_WHOLE = ("int", "long", "unsigned", "char")
+_CASTS = (*_REAL, *_WHOLE)
+_STRANGE = frozenset({"->", "&", "%", "?", '"', "'", "#", "--", "~", "\\", "."})
+_WORDS = frozenset(
+    {
+        "while",
+        "for",
+        "do",
+        "switch",
+        "goto",
+        "static",
+        "extern",
+        "struct",
+        "sizeof",
+        "else",
+        "break",
+        "continue",
+    }
+)
+
+
+def bare(code: str) -> str:
+    """Return C code without comments, lines for the preprocessor, prints and declarations of what is elsewhere."""
+    code = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", "", code, flags=re.DOTALL | re.MULTILINE)
+    code = re.sub(r'\bf?printf\s*\((?:"(?:\\.|[^"\\])*"|[^;"])*\)\s*;', "", code)
+    return re.sub(r"\bextern\b[^;{}]*;", "", code)
+
+
+def is_trivial(code: str) -> bool:
+    """Whether C code does nothing: comments, `return 0;` and prints."""
+    code = re.sub(r"\breturn\s*\(?\s*(0|0\.0?)?\s*\)?\s*;", "", bare(code))
+    return not re.sub(r"[;\s]", "", code)
+
+
+def as_nmodl(code: str, function: str) -> str | None:
+    """Return C statements in NMODL, None where they are no NMODL; `return` gives `function`, a FUNCTION, its value."""
+    if "#if" in re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL):
+        return None
+    try:
+        return _Reader(bare(code), function).all()
+    except _NoNmodlError:
+        return None
+
+
+class _NoNmodlError(Exception):
+    pass
+
+
+@final
+class _Reader:
+    """Reads C tokens one by one and gives NMODL."""
+
+    def __init__(self, code: str, function: str):
+        self.tokens = _TOKEN.findall(code)
+        self.at, self.function, self.locals = 0, function, list[str]()
+
+    def all(self) -> str:
+        found: list[str] = []
+        while self.next != "":
+            found.append(self.statement(outermost=True))
+        head = f"LOCAL {', '.join(self.locals)}\n" if self.locals else ""
+        return head + "\n".join(x for x in found if x)
+
+    @property
+    def next(self) -> str:
+        return self.tokens[self.at]
+
+    def take(self, wanted: str = "") -> str:
+        token = self.next
+        if token == "" or (wanted and token != wanted):
+            raise _NoNmodlError
+        self.at += 1
+        return token
+
+    def statement(self, *, outermost: bool) -> str:
+        match self.next:
+            case ";":
+                self.take()
+                return ""
+            case "{":
+                return self.block(outermost=outermost)
+            case "if":
+                self.take()
+                self.take("(")
+                condition = self.until(")")
+                text = f"if ({condition}) {{ {self.statement(outermost=False)} }}"
+                if self.next == "else":
+                    self.take()
+                    text += f" else {{ {self.statement(outermost=False)} }}"
+                return text
+            case "return":
+                return self.returned(outermost)
+            case word if word in _REAL:
+                self.take()
+                return self.declared()
+            case word if word in (*_WORDS, *_WHOLE) or not re.match(r"[A-Za-z_]", word):
+                raise _NoNmodlError
+        return self.assigned()
+
+    def block(self, *, outermost: bool) -> str:
+        self.take("{")
+        inner: list[str] = []
+        while self.next != "}":
+            inner.append(self.statement(outermost=outermost))
+        self.take("}")
+        return "\n".join(x for x in inner if x)
+
+    def returned(self, outermost: bool) -> str:
+        """A value to return: the last thing that is done, or NMODL could not say it."""
+        self.take("return")
+        value = self.until(";")
+        if any(x not in ("}", ";", "") for x in self.tokens[self.at :]) or not outermost:
+            raise _NoNmodlError
+        if not self.function:
+            return ""
+        return f"{self.function} = {value}" if value else ""
+
+    def declared(self) -> str:
+        found: list[str] = []
+        while True:
+            name = self.name(self.take())
+            self.locals.append(name)
+            if self.next == "=":
+                self.take()
+                found.append(f"{name} = {self.until(',;')}")
+                if self.tokens[self.at - 1] == ";":
+                    return "\n".join(found)
+            elif self.take() == ";":
+                return "\n".join(found)
+            elif self.tokens[self.at - 1] != ",":
+                raise _NoNmodlError
+
+    def assigned(self) -> str:
+        target = self.name(self.take())
+        if self.next == "[":
+            self.take()
+            target += f"[{self.until(']')}]"
+        op = self.take()
+        if op == "++":
+            self.take(";")
+            return f"{target} = {target} + 1"
+        if op not in ("=", "+=", "-=", "*=", "/="):
+            raise _NoNmodlError
+        value = self.until(";")
+        if target == value:  # `cai = _ion_cai;`: what the ion's name is given here without asking
+            return ""
+        return f"{target} = {value}" if op == "=" else f"{target} = {target} {op[0]} ({value})"
+
+    def until(self, ends: str) -> str:
+        """Return an expression up to a closing sign, which is taken too."""
+        found: list[str] = []
+        depth = 0
+        while depth or self.next not in tuple(ends):
+            token = self.take()
+            if token == "(" and self.next in _CASTS and self.tokens[self.at + 1] == ")":
+                # To a real number a cast says nothing; a whole number is only wanted as an index.
+                if self.next in _WHOLE and not (ends == "]" or found[-1:] == ["["]):
+                    raise _NoNmodlError
+                self.at += 2
+                continue
+            if token in _STRANGE or token in _WORDS or token in _CASTS or token in ("{", "}", ";", "=", "++"):
+                raise _NoNmodlError
+            if token == "/" and self.next.isdigit() and found and (found[-1].isdigit() or found[-1] == ")"):
+                raise _NoNmodlError  # in C a division of whole numbers is one
+            depth += (token in "([") - (token in ")]")
+            found.append(self.name(token) if re.match(r"[A-Za-z_]", token) else token)
+        self.take()
+        return " ".join(found)
+
+    def name(self, token: str) -> str:
+        """Return a variable as NMODL calls it: C knows a LOCAL as `_lx`, what an ion gives as `_ion_x`."""
+        if not re.fullmatch(r"[A-Za-z_]\w*", token):
+            raise _NoNmodlError
+        for mark in ("_ion_", "_l"):
+            if token.startswith(mark) and len(token) > len(mark):
+                return token[len(mark) :]
+        if token.startswith("_"):
+            raise _NoNmodlError
+        return token

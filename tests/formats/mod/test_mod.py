@@ -186,3 +186,32 @@ def test_classes_print_and_copy_like_others():
     assert again.params()["gbar"] == pytest.approx(2e-3)
     with pytest.raises(cx.CajaxError, match="did you mean 'gbar'"):
         kv(gba=1.0)
+
+
+CHAINED = """
+NEURON { SUFFIX chained USEION ca READ ica, cai WRITE cai }
+PARAMETER { kt = 1e-4 (mM/ms) kd = 1e-4 (mM) tau = 50 (ms) }
+STATE { cai (mM) }
+ASSIGNED { ica (mA/cm2) pumped (mM/ms) }
+INITIAL { cai = 1e-3 }
+BREAKPOINT { SOLVE state METHOD cnexp }
+DERIVATIVE state { pumped = -kt*cai/(cai + kd) cai' = pumped - cai/tau }
+"""
+
+
+def test_what_a_block_computes_before_its_equation_stands_still_as_with_cnexp(tmp_path):
+    path = tmp_path / "chained.mod"
+    path.write_text(CHAINED)
+    cell = cx.Cell(cx.cylinder(20.0, 10.0)).paint("all", leak=Leak(), ca=cx.read_mod(path)())
+    model, dt = cell.discretize(cx.PerBranch(1)), 0.5
+    record = {"ca": "soma.ca.cai"}
+    now = [1e-3]
+    for _ in range(20):
+        end = -1e-4 * now[-1] / (now[-1] + 1e-4) * 50.0
+        now.append(end + (now[-1] - end) * np.exp(-dt / 50.0))
+    ours = cx.simulate(model, t1=10.0, dt=dt, method=cx.BackwardEuler(), record=record)["ca"]
+    np.testing.assert_allclose(np.ravel(ours), now, rtol=1e-12)
+    # To second order nothing stands still: a step twice as long is four times as far off.
+    fine = cx.simulate(model, t1=10.0, dt=0.01, record=record)["ca"].ravel()[-1]
+    off = [abs(cx.simulate(model, t1=10.0, dt=h, record=record)["ca"].ravel()[-1] - fine) for h in (0.5, 1.0)]
+    assert 3.0 < off[1] / off[0] < 5.0

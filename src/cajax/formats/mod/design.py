@@ -11,6 +11,7 @@ from .evaluate import Scope
 from .faults import AtLine
 from .flow import Flow
 from .kinetic import every, flat, is_linear
+from .patterns import names
 from .solving import Solver
 from .units import unit_of
 
@@ -40,6 +41,7 @@ class Design:
         self.notes = [(x.line, f"{x.text} is left out: nothing that runs here calls it") for x in file.loose]
         self.approximated: list[tuple[int, str]] = []
         self.solver.is_linear = {r.name: self._is_linear(r) for r in file.routines.values()}
+        self.solver.is_diagonal = {r.name: self._is_diagonal(r) for r in file.routines.values()}
         self.parameters = self._parameters(set(taken))
 
     def _is_linear(self, routine: t.Routine) -> bool:
@@ -50,22 +52,31 @@ class Design:
         wet = self.flow.tainted(routine.body, self.file.states)
         return all(self.is_sum(s.value, wet) for s in every(routine.body) if isinstance(s, t.Rate))
 
-    def is_sum(self, expr: t.Expr, wet: set[str]) -> bool:
-        """Whether an expression is linear in what depends on the states."""
-        if not self.depends(expr, wet):
+    def _is_diagonal(self, routine: t.Routine) -> bool:
+        """Whether every equation, as it is spelt, is linear in its own state: NEURON's cnexp asks no more."""
+        rates = [s for s in every(routine.body) if isinstance(s, t.Rate)]
+        return all(self.is_sum(s.value, {s.state.id}, spelt=True) for s in rates)
+
+    def is_sum(self, expr: t.Expr, wet: set[str], spelt: bool = False) -> bool:
+        """Whether an expression is linear in what depends on the states; `spelt`: in what it names itself."""
+
+        def depends(expr: t.Expr) -> bool:
+            return bool(wet.intersection(names(expr))) if spelt else self.depends(expr, wet)
+
+        if not depends(expr):
             return True
         match expr:
             case t.Name():
                 return expr.id in self.file.states
             case t.Unary(op="-"):
-                return self.is_sum(expr.x, wet)
+                return self.is_sum(expr.x, wet, spelt)
             case t.Binary(op="+" | "-"):
-                return self.is_sum(expr.a, wet) and self.is_sum(expr.b, wet)
+                return self.is_sum(expr.a, wet, spelt) and self.is_sum(expr.b, wet, spelt)
             case t.Binary(op="*"):
-                both = self.depends(expr.a, wet) and self.depends(expr.b, wet)
-                return not both and self.is_sum(expr.a, wet) and self.is_sum(expr.b, wet)
+                both = depends(expr.a) and depends(expr.b)
+                return not both and self.is_sum(expr.a, wet, spelt) and self.is_sum(expr.b, wet, spelt)
             case t.Binary(op="/"):
-                return not self.depends(expr.b, wet) and self.is_sum(expr.a, wet)
+                return not depends(expr.b) and self.is_sum(expr.a, wet, spelt)
         return False
 
     def depends(self, expr: t.Expr, wet: set[str]) -> bool:

@@ -26,10 +26,14 @@ def prime(state: str) -> str:
 
 @final
 class Solver:
-    """Runs SOLVE statements of one file in scopes that hold its variables; `linear` says which blocks are linear."""
+    """Runs SOLVE statements of one file in scopes that hold its variables.
+
+    `is_linear` says which blocks are linear in all that depends on states, `is_diagonal` in which every equation is
+    linear in its own state as it is spelt.
+    """
 
     def __init__(self, file: t.File, is_linear: Mapping[str, bool]):
-        self.file, self.is_linear = file, is_linear
+        self.file, self.is_linear, self.is_diagonal = file, is_linear, is_linear
         self.machine = Machine(file, {})
 
     def routine(self, s: t.Solve) -> t.Routine:
@@ -68,7 +72,9 @@ class Solver:
                 self._algebraic(routine, scope, ())
 
     def _derivative(self, s: t.Solve, routine: t.Routine, scope: Scope, dt: Any, order: int) -> None:
-        if s.method in EXPONENTIAL and self.is_linear.get(routine.name, True):
+        # As NEURON's cnexp does, to first order what a block computes before its equations stands still.
+        exact = self.is_diagonal if order == 1 else self.is_linear
+        if s.method in EXPONENTIAL and exact.get(routine.name, True):
             self._exponential(routine, scope, dt)
             return
         if s.method not in (*EXPONENTIAL, *IMPLICIT, *EXPLICIT):

@@ -255,7 +255,7 @@ def model_of(case: Case, made: type[Any]) -> tuple[Any, list[Any]]:
     if issubclass(made, Ion):
         for species in pools(made):
             cell = cell.paint("all", **{f"drive{species}": driver(species)()})
-        return cell.paint("all", **{made.species: own}).discretize(cx.PerBranch(1)), []
+        return cell.paint("all", **{str(made.species): own}).discretize(cx.PerBranch(1)), []
     cell = cell.paint("all", own=own)
     for species, kinds in surroundings(made)[0].items():
         ci, co, e = CONCENTRATIONS.get(species, (1.0, 1.0, 0.0))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import files, pool
+from . import files, mods, pool
 
 HERE = Path(__file__).resolve().parent
 SHARE = 60
@@ -28,6 +28,25 @@ def test_spoiled_run_folders_are_read_or_refused(number):
 def test_an_input_is_made_from_its_numbers_alone(tmp_path):
     texts = [files.json_mutant({"a": [1, {"b": "c"}], "d": 2.0}, random.Random("3/4"))[0] for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_spoiled_mod_files_are_read_or_refused(number):
+    pytest.importorskip("neuron.nmodl", reason="cajax[neuron] is not installed")
+    kinds = [pool.outcome(mods.attempt, number, k) for k in range(8)]
+    assert not [about for kind, about in kinds if kind not in pool.GOOD]
+    assert any(kind == "refused" for kind, _ in kinds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(20))
+def test_thousands_of_spoiled_mod_files(part):
+    pytest.importorskip("neuron.nmodl", reason="cajax[neuron] is not installed")
+    done = subprocess.run(
+        [sys.executable, str(HERE / "mods.py"), "--seed", str(part), "--count", "250", "--children", "1"],
+        capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """From a program to a `File`: what it declares, and its blocks."""
 
+import keyword
 from typing import Any
 
 from . import tree as t
@@ -174,6 +175,9 @@ def _check(file: t.File, walk: Converter) -> None:
         raise AtLine(
             1, f"SUFFIX {file.suffix} has no block that runs in a simulation; there is nothing to paint"
         )
+    for name in (*file.states, *(ion.name for ion in file.ions)):
+        if keyword.iskeyword(name):
+            raise AtLine(1, f"'{name}' is a word of Python, and cannot be a state or an ion here; rename it")
     for name, length in (*file.assigned.items(), *file.states.items()):
         if not 0 <= length <= 1000:
             raise AtLine(1, f"'{name}[{length}]' is too long; at most 1,000")

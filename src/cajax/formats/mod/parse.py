@@ -1,10 +1,10 @@
 """From text to the tree of `neuron.nmodl`, NEURON's own parser."""
 
 import contextlib
-import io
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...base.errors import CajaxError
@@ -16,7 +16,7 @@ def parsed(source: Source) -> Any:
     """Return the program of a text as `neuron.nmodl` parses it; raises `ModError` with the line that it stumbles on."""
     driver = _driver()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _silent():
             return driver.parse_string(source.text)
     except (RuntimeError, ValueError, TypeError) as error:
         text = " ".join(str(error).split("\n")[0].split())
@@ -24,6 +24,24 @@ def parsed(source: Source) -> Any:
         line = int(found[1]) if found else 1
         reason = re.sub(r"^NMODL Parser Error : |\s*\[Location.*$", "", text)
         raise ModError(f"{source.where(line)}: {reason[:200]}; correct the file") from None
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Let the parser, which is C++, write nothing of its own: what it stumbles on is told by the error."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number, _ in kept:
+            os.dup2(nowhere, number)
+        yield
+    finally:
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def _driver() -> Any:

@@ -20,8 +20,6 @@ pytest.importorskip("neuron.nmodl", reason="cajax[neuron] is not installed")
     [
         "",
         "/* nothing */ // at all",
-        "return 0;",
-        "return (0);",
         '#include <stdlib.h>\nprintf("a; b %g\\n", x);',
         'fprintf(stderr, "never");',
         "extern double drand48();",
@@ -37,7 +35,8 @@ def test_trivial(code: str):
         ("cai = _ion_cai;", ""),
         ("lcai = _ion_tcai;", "lcai = tcai"),
         ("x = fabs(times[(int)in] - t);", "x = fabs ( times [ in ] - t )"),
-        ("return x*2.;", "f = x * 2."),
+        ("return x*2.;", "f = x * 2.\ncajax_return()"),
+        ("return;", "cajax_return()"),
         ("x += y;", "x = x + (y)"),
         ("n++;", "n = n + 1"),
         ("if (_lv >= a && !b) { x = 1; } else y = 2;", "if (v >= a && ! b) { x = 1 } else { y = 2 }"),
@@ -60,7 +59,6 @@ def test_read_as_nmodl(code: str, nmodl: str):
         'system("ls");',
         'x = "a";',
         "x = y ? 1 : 2;",
-        "if (x) { return 1; } return 2;",
         "x = _p_rng;",
         "#if 0\nx = 1;\n#endif",
         "x = y",
@@ -78,6 +76,52 @@ def test_is_no_nmodl(code: str):
 def test_any_text_is_read_or_refused(code: str):
     found = as_nmodl(code, "f")
     assert found is None or isinstance(found, str)
+
+
+EARLY = """
+NEURON { SUFFIX early NONSPECIFIC_CURRENT i RANGE g }
+PARAMETER { g = 1e-4 (S/cm2) }
+ASSIGNED { v (mV) i (mA/cm2) }
+BREAKPOINT { i = g*f(v) }
+FUNCTION f(v (mV)) {
+  f = 1
+  if (v < -50) {
+    if (v < -70) {
+VERBATIM
+      return 2.;
+ENDVERBATIM
+    }
+    f = 3
+  } else if (v > 0) {
+VERBATIM
+    return 4;
+ENDVERBATIM
+    f = 5
+  }
+VERBATIM
+  if (_lv > -20) { return 6.; }
+  return _lf + 10.;
+ENDVERBATIM
+  f = 7
+}
+"""
+
+
+def test_returns_end_a_block_where_c_says_so(tmp_path: Path):
+    path = tmp_path / "early.mod"
+    path.write_text(EARLY)
+    v = jnp.array([-80.0, -60.0, -40.0, -10.0, 10.0])
+    found = cx.read_mod(path)(g=1.0).carried(v)[""]
+    np.testing.assert_array_equal(found, [2.0, 13.0, 11.0, 6.0, 4.0])
+
+
+def test_a_return_inside_a_loop_is_refused(tmp_path: Path):
+    path = tmp_path / "early.mod"
+    path.write_text(
+        EARLY.replace("  f = 1\n", "  FROM k=0 TO 3 {\nVERBATIM\n  return 0;\nENDVERBATIM\n  }\n")
+    )
+    with pytest.raises(cx.CajaxError, match=r"early.mod:7: a `return` inside a loop"):
+        cx.read_mod(path)
 
 
 FILE = """

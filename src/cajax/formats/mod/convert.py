@@ -11,7 +11,7 @@ from . import tree as t
 from .faults import AtLine, ModError
 from .parse import parsed
 from .source import Source, text_source, tokens
-from .verbatim import as_nmodl, is_trivial
+from .verbatim import RETURN, as_nmodl, is_trivial
 
 _SAME = {
     "BOP_ADDITION": "+",
@@ -219,6 +219,8 @@ class Converter:
                 return self._expressed(node.expression)
             case "FunctionCall":
                 call = self.call(node)
+                if call.name == RETURN:
+                    return [t.Return(call.line)]
                 return [] if call.name in _SILENT else [t.Do(call, call.line)]
             case "SolveBlock":
                 method = word(node.method) if node.method is not None else ""

@@ -7,6 +7,7 @@ from . import tree as t
 from .convert import C_CODE, Converter, kind, number, word
 from .faults import AtLine
 from .parse import parsed, speller
+from .returns import settled, without_returns
 from .source import Source
 from .units import constant
 from .verbatim import is_trivial
@@ -75,9 +76,9 @@ def _take(file: t.File, walk: Converter, node: Any) -> None:
                 declared, length = walk.declared(variable.name)
                 file.assigned[declared] = length
         case "InitialBlock":
-            file.initial += walk.body(node.statement_block)
+            file.initial += without_returns(walk.body(node.statement_block))
         case "BreakpointBlock":
-            file.breakpoint += walk.body(node.statement_block)
+            file.breakpoint += without_returns(walk.body(node.statement_block))
         case "Verbatim":
             if not is_trivial(word(node.statement)):
                 file.loose.append(t.Foreign(f"{C_CODE} outside of blocks", walk.meet("VERBATIM")))
@@ -149,7 +150,7 @@ def _routine(file: t.File, walk: Converter, node: Any, what: str) -> None:
     if name in file.routines:
         raise AtLine(line, f"'{name}' is there twice; rename one")
     walk.function = name if what == "FUNCTION" else ""
-    file.routines[name] = t.Routine(what, name, args, walk.body(node.statement_block), line, table)
+    file.routines[name] = settled(t.Routine(what, name, args, walk.body(node.statement_block), line, table))
     walk.function = ""
 
 
@@ -162,7 +163,7 @@ def _receive(file: t.File, walk: Converter, node: Any) -> None:
             file.receive_initial += walk.body(statement.expression.statement_block)
         else:
             body += walk.statement(statement)
-    file.receive = t.Routine("NET_RECEIVE", "NET_RECEIVE", args, tuple(body), line)
+    file.receive = settled(t.Routine("NET_RECEIVE", "NET_RECEIVE", args, tuple(body), line))
 
 
 def _check(file: t.File, walk: Converter) -> None:

@@ -208,6 +208,14 @@ class Foreign:
     line: int
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Return:
+    """`return` of C code."""
+
+    line: int
+
+
 Stmt = (
     Assign
     | Rate
@@ -222,6 +230,7 @@ Stmt = (
     | Equation
     | Local
     | Foreign
+    | Return
 )
 Body = tuple[Stmt, ...]
 

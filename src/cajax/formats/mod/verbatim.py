@@ -1,7 +1,7 @@
 """C code between VERBATIM and ENDVERBATIM: what does nothing, and what says the same in NMODL.
 
 Nothing is compiled or run. A few statements of C read as NMODL once their marks are taken off: `x = _ion_x;`,
-assignments, IF and a closing `return`. Whatever holds more than that, a pointer, a string, a loop, a call of NEURON's
+assignments, IF and `return`. Whatever holds more than that, a pointer, a string, a loop, a call of NEURON's
 own functions, is no NMODL and stays C.
 """
 
@@ -11,6 +11,8 @@ from typing import final
 _TOKEN = re.compile(
     r"[A-Za-z_]\w*|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|==|!=|<=|>=|&&|\|\||[-+*/]=|\+\+|--|->|\S|\Z"
 )
+RETURN = "cajax_return"
+"""What stands for `return` in the text that is read as NMODL."""
 _REAL = ("double", "float")
 _WHOLE = ("int", "long", "unsigned", "char")
 _CASTS = (*_REAL, *_WHOLE)
@@ -41,9 +43,8 @@ def bare(code: str) -> str:
 
 
 def is_trivial(code: str) -> bool:
-    """Whether C code does nothing: comments, `return 0;` and prints."""
-    code = re.sub(r"\breturn\s*\(?\s*(0|0\.0?)?\s*\)?\s*;", "", bare(code))
-    return not re.sub(r"[;\s]", "", code)
+    """Whether C code does nothing: comments and prints."""
+    return not re.sub(r"[;\s]", "", bare(code))
 
 
 def as_nmodl(code: str, function: str) -> str | None:
@@ -71,7 +72,7 @@ class _Reader:
     def all(self) -> str:
         found: list[str] = []
         while self.next != "":
-            found.append(self.statement(outermost=True))
+            found.append(self.statement())
         head = f"LOCAL {', '.join(self.locals)}\n" if self.locals else ""
         return head + "\n".join(x for x in found if x)
 
@@ -86,24 +87,24 @@ class _Reader:
         self.at += 1
         return token
 
-    def statement(self, *, outermost: bool) -> str:
+    def statement(self) -> str:
         match self.next:
             case ";":
                 self.take()
                 return ""
             case "{":
-                return self.block(outermost=outermost)
+                return self.block()
             case "if":
                 self.take()
                 self.take("(")
                 condition = self.until(")")
-                text = f"if ({condition}) {{ {self.statement(outermost=False)} }}"
+                text = f"if ({condition}) {{ {self.statement()} }}"
                 if self.next == "else":
                     self.take()
-                    text += f" else {{ {self.statement(outermost=False)} }}"
+                    text += f" else {{ {self.statement()} }}"
                 return text
             case "return":
-                return self.returned(outermost)
+                return self.returned()
             case word if word in _REAL:
                 self.take()
                 return self.declared()
@@ -111,23 +112,19 @@ class _Reader:
                 raise _NoNmodlError
         return self.assigned()
 
-    def block(self, *, outermost: bool) -> str:
+    def block(self) -> str:
         self.take("{")
         inner: list[str] = []
         while self.next != "}":
-            inner.append(self.statement(outermost=outermost))
+            inner.append(self.statement())
         self.take("}")
         return "\n".join(x for x in inner if x)
 
-    def returned(self, outermost: bool) -> str:
-        """A value to return: the last thing that is done, or NMODL could not say it."""
+    def returned(self) -> str:
+        """A value to return, of a FUNCTION its own; NMODL has no word for it."""
         self.take("return")
         value = self.until(";")
-        if any(x not in ("}", ";", "") for x in self.tokens[self.at :]) or not outermost:
-            raise _NoNmodlError
-        if not self.function:
-            return ""
-        return f"{self.function} = {value}" if value else ""
+        return f"{self.function} = {value}\n{RETURN}()" if self.function and value else f"{RETURN}()"
 
     def declared(self) -> str:
         found: list[str] = []

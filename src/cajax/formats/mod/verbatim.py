@@ -13,6 +13,13 @@ _TOKEN = re.compile(
 )
 RETURN = "cajax_return"
 """What stands for `return` in the text that is read as NMODL."""
+_PICKS = re.compile(
+    r"\b(nrn_random_pick|nrnran123_\w*pick|nrnran123_negexp|nrnran123_normal|urand\s*\(|nrand\s*\()"
+)
+_KEEPING = re.compile(
+    r"\b(hoc_execerror|nrnran123_setseq|nrn_random_reset)\s*\((?:[^()]|\([^()]*\)|\(\([^()]*\)[^()]*\))*\)\s*;"
+)
+"""What keeps NEURON's own streams and settings in order."""
 _REAL = ("double", "float")
 _WHOLE = ("int", "long", "unsigned", "char")
 _CASTS = (*_REAL, *_WHOLE)
@@ -39,7 +46,25 @@ def bare(code: str) -> str:
     """Return C code without comments, lines for the preprocessor, prints and declarations of what is elsewhere."""
     code = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", "", code, flags=re.DOTALL | re.MULTILINE)
     code = re.sub(r'\bf?printf\s*\((?:"(?:\\.|[^"\\])*"|[^;"])*\)\s*;', "", code)
-    return re.sub(r"\bextern\b[^;{}]*;", "", code)
+    return re.sub(r"\bextern\b[^;{}]*;", "", _KEEPING.sub("", code))
+
+
+def drawn(name: str, code: str, arguments: int) -> str | None:
+    """Return which function of `draws` the C code of a FUNCTION stands for, None where it draws nothing.
+
+    What a stream of hoc gives is set in hoc. Published files say in a comment what it has to be; `urand` is uniform
+    even where that comment was copied from elsewhere.
+    """
+    if not _PICKS.search(code):
+        return None
+    if arguments == 2 and (name == "BnlDev" or re.search(r"\burand\s*\(", code)):
+        return "random_binomial"
+    if arguments:
+        return None
+    if "nrnran123_normal" in code:
+        return "random_normal"
+    exponential = re.search(r"nrnran123_negexp|negexp\s*\(\s*1\s*\)", code) and not name.startswith("urand")
+    return "random_negexp" if exponential else "random_uniform"
 
 
 def is_trivial(code: str) -> bool:
@@ -98,7 +123,10 @@ class _Reader:
                 self.take()
                 self.take("(")
                 condition = self.until(")")
-                text = f"if ({condition}) {{ {self.statement()} }}"
+                inner = self.statement()
+                if not inner and self.next != "else":
+                    return ""
+                text = f"if ({condition}) {{ {inner} }}"
                 if self.next == "else":
                     self.take()
                     text += f" else {{ {self.statement()} }}"

@@ -5,6 +5,7 @@ output, word for word; runs of spaces and the length of rules do not count.
 """
 
 import contextlib
+import gc
 import io
 import re
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def words(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda p: p.stem)
 def test_python_blocks_run_and_print_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    gc.collect()  # NEURON holds one world: what an earlier page has built there goes with its names
     found = blocks(page.read_text(encoding="utf-8"))
     assert found, f"{page.name} has no python block"
     names: dict[str, object] = {"__name__": f"docs_{page.stem}"}

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 import cajax as cx
-from cajax.mech import Channel, Gate, Leak, Param, Reversal, hay2011, param
+from cajax.mech import Channel, Gate, Leak, Param, Reversal, param
+from cajax.mech.library import hay2011
 
 ROUNDS = 12
 

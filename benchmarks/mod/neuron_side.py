@@ -20,9 +20,10 @@ def run(job: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the traces of a job by "job|protocol|what"."""
     section = h.Section(name="s")
     section.L, section.diam, section.nseg, section.cm, section.Ra = 20, 20, 1, 1, 100
-    section.insert("pas")
     here = section(0.5)
-    here.pas.g, here.pas.e = 1e-4, -70
+    if job["suffix"] != "pas":
+        section.insert("pas")
+        here.pas.g, here.pas.e = 1e-4, -70
     point = put(job, section)
     for name, values in job["drivers"].items():
         section.insert(name)

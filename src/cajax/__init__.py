@@ -42,6 +42,7 @@ from .morph import region as region
 from .morph import root as root
 from .morph import tag as tag
 from .morph import terminals as terminals
+from .morph import volume as volume
 from .network import Network as Network
 from .network import all_to_all as all_to_all
 from .network import bernoulli as bernoulli

@@ -145,6 +145,7 @@ def _morph() -> Iterator[Call]:
     yield _of(cx.pyramidal, seed=0, tips=4, stems=1, scale=0.3, axon=False)
     yield _of(cx.read_morphology, path="nowhere.swc")
     yield _of(cx.at, branch=0, x=0.5)
+    yield _of(cx.volume, branch=0, x=0.5)
     for function in (cx.center, cx.every_cv, cx.terminals):
         yield _of(function, region="soma")
     for function in (cx.region, cx.tag):

@@ -54,6 +54,7 @@ RESET = "a neuron is reset at the end of the step in which it spikes: moved with
 ZERO: dict[str, str] = {
     "point.LIF.vth": RESET,
     "point.AdEx.peak": RESET,
+    "ions.Held.co": "no current reads the concentration outside",
     "point.LIF.refractory": "the refractory period ends with a whole step",
 }
 
@@ -61,6 +62,7 @@ ZERO: dict[str, str] = {
 CALCIUM = {"ci": 2e-4, "co": 2.0}
 VALUES: dict[str, dict[str, Any]] = {
     "ions.Fixed": CALCIUM,
+    "ions.Held": CALCIUM | {"e": 120.0},
     "ions.Reversal": {"e": 120.0},
     "ions.Pump": CALCIUM | {"vmax": 1e-4, "depth": 0.5},
     "ions.Shells": CALCIUM | {"vmax": 1e-3, "shells": 2},

@@ -15,6 +15,7 @@ from cajax.morph import (
     PerBranch,
     Region,
     as_region,
+    at,
     ball_and_stick,
     branch_order,
     discretize,
@@ -23,6 +24,7 @@ from cajax.morph import (
     radius,
     region,
     tag,
+    volume,
 )
 
 CVS = discretize(pyramidal(1, tips=20, stems=3), MaxLength(25), 100.0, 1.0)
@@ -75,6 +77,24 @@ def test_names_on_either_side():
     assert same("apical" & far, far & "apical")
     assert same("apical" | far, far | "apical")
     assert same("apical" & far, tag("apical") & far)
+
+
+@pytest.mark.parametrize(("branch", "x"), [(0, 0.5), (3, 0.0), (3, 1.0)])
+def test_a_volume_is_where_at_finds_it(branch, x):
+    (there,) = np.flatnonzero(volume(branch, x).mask(CVS))
+    assert at(branch, x).resolve(CVS).tolist() == [there]
+    assert (volume(branch, x) == volume(branch, x), str(volume(3, 0.5))) == (True, "volume(3, 0.5)")
+
+
+@pytest.mark.parametrize(
+    ("branch", "x", "says"),
+    [(-1, 0.5, "a branch number of at least 0"), (True, 0.5, "a branch number"), (0, 1.5, "between 0 and 1")],
+)
+def test_a_volume_that_is_none(branch, x, says):
+    with pytest.raises(RegionError, match=says):
+        volume(branch, x)
+    with pytest.raises(RegionError, match="no branch 99"):
+        volume(99, 0.5).mask(CVS)
 
 
 def test_measures():

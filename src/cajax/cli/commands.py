@@ -1,4 +1,4 @@
-"""The command line: `cajax train`, `fit`, `report`, `runs`, `units`, `info`. Errors are one line, never a traceback."""
+"""The command line: `cajax train`, `fit`, `convert`, `report`, `runs`, …; errors are one line, never a traceback."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ import typer
 
 from ..base.disk import open_file
 from ..base.errors import CajaxError, Interrupted, ParameterError
+from .convert import add_convert
 from .fit import add_fit
 from .hosts import Coordinator, Host, Hosts, Place, joined_at, place
 from .imaged import add_imaged
@@ -249,6 +250,7 @@ def recall(
 
 
 add_fit(app, lambda cores: _use(_cores(cores)))
+add_convert(app)
 
 
 @app.command()

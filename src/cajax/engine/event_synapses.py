@@ -14,8 +14,9 @@ from ..mech import EventSynapse
 from ..model.inserted import EventProjection, Wires
 from ..model.model import Model
 from ..solve import Graph
-from .carriers import Carrier, PerCell, PerEdge, Signal
+from .carriers import PerCell, PerEdge
 from .crossing import Crossing
+from .effects import Effect, Single, Summed
 from .membranes import Membranes
 from .moment import Moment
 from .part import Load, Part, checked
@@ -34,7 +35,7 @@ class EventSynapses(Part):
 
     synapse: EventSynapse
     weight: Float[Array, "..."]
-    carrier: Carrier
+    effect: Effect
     delays: Delays
     crossing: Crossing | None
     learning: Learning | None
@@ -60,7 +61,7 @@ class EventSynapses(Part):
         return EventSynapses(
             synapse=synapse,
             weight=weight,
-            carrier=_carrier(projection, delay.ndim == 0),
+            effect=_effect(synapse, projection, model.structure.size, delay.ndim == 0),
             delays=_delays(projection, delay),
             crossing=None if pre is None else Crossing.of(model, membranes, pre, projection.surrogate),
             learning=_learning(model, projection, membranes, delay.ndim > 0),
@@ -77,14 +78,10 @@ class EventSynapses(Part):
 
     def start(self, moment: Moment) -> dict[str, dict[str, Array]]:
         dtype = moment.v.dtype
-        states = {
-            k: jnp.broadcast_to(jnp.asarray(x, dtype), (self.carrier.size,))
-            for k, x in self.synapse.start(**self._voltage(moment.v)).items()
-        }
         plastic = {} if self.learning is None else self.learning.start(dtype)
         return {
             "queue": empty(self.projection.slots, self.n_pre, dtype),
-            "states": states,
+            "states": self.effect.start(self.present_weight(plastic), moment),
             "plastic": plastic,
         }
 
@@ -94,52 +91,26 @@ class EventSynapses(Part):
         before = jnp.where(same, queue["before"], queue["age"] - moment.dt)
         return {**state, "queue": {**queue, "before": before}}
 
+    def wake(self, moment: Moment) -> Moment:
+        path = self.projection.wires.path
+        state = moment.parts[path]
+        woken = self.effect.woken(state["states"], self.present_weight(state["plastic"]), moment)
+        if woken is None:
+            return moment
+        states, change = woken
+        parts = {**moment.parts, path: {**state, "states": states}}
+        return moment.but(v=self.post.add(moment.v, change), parts=parts)
+
     def load(self, state: Any, moment: Moment, dt: Array) -> Load:
         """Let arrive what is due in this step, and return the mean current over it."""
-        amount, lag = self.delays.arriving(state["queue"], dt)
-        voltage = self._voltage(moment.v)
-        states, signal = self._transmitted(state["states"], amount, lag, voltage, dt, moment.order)
-        i, di = self.current(self.post.take(moment.v), signal, state["plastic"])
-        working = {**state, "states": states, "arrived": (amount, lag)}
-        if voltage:
-            working["earlier"] = state["states"]
-        return working, self.post.spread(i), self.post.spread(di)
-
-    def _voltage(self, v: Float[Array, "cv"]) -> dict[str, Array]:
-        """Return the postsynaptic voltage [carrier] by name where the synapse's states read it."""
-        return self.carrier.voltage(self.post.take(v)) if self.synapse.reads_voltage() else {}
-
-    def _transmitted(
-        self,
-        now: Mapping[str, Array],
-        amount: Array,
-        lag: Array,
-        voltage: Mapping[str, Array],
-        dt: Array,
-        order: int,
-    ) -> tuple[dict[str, Array], Signal]:
-        """Return the synaptic states at the end of the step, and the mean signal over it.
-
-        The mean is taken at the middle of both parts of the step, before and after the arrival: it is continuous in the
-        time of arrival, so that delays and spike times have true gradients.
-        """
-        a, at, synapse = self.carrier.lifted(amount), self.carrier.lifted(lag), self.synapse
-        # To first order it is the signal at the start of both parts, which is NEURON's for a spike on the grid.
-        middle = 0.5 if order == 2 else 0.0
-        early = synapse.release(**synapse.flow(middle * at, **voltage, **now))
-        reached = synapse.flow(at, **voltage, **now)
-        jumped = synapse.event(**reached)
-        after = {k: x + a * (jumped[k] - x) if k in jumped else x for k, x in reached.items()}
-        late = synapse.release(**synapse.flow(middle * (dt - at), **voltage, **after))
-        share = at / dt
-        mean = jax.tree.map(lambda a, b: share * a + (1.0 - share) * b, early, late)
-        return synapse.flow(dt - at, **voltage, **after), mean
-
-    def current(
-        self, v: Float[Array, "site"], signal: Signal, plastic: Mapping[str, Array]
-    ) -> tuple[Array, Array]:
-        """Return the outward current (nA) and its slope (µS) at the postsynaptic sites."""
-        return self.carrier.current(self.synapse, v, self.present_weight(plastic), signal)
+        arrived = self.delays.arriving(state["queue"], dt)
+        weight = self.present_weight(state["plastic"])
+        working, (i, di) = self.effect.load(state["states"], weight, arrived, moment, dt)
+        return (
+            {**state, "states": working, "arrived": arrived},
+            self.post.spread(i),
+            self.post.spread(di),
+        )
 
     def present_weight(self, plastic: Mapping[str, Array]) -> Array:
         """Return the weights (µS) as plasticity has left them."""
@@ -148,14 +119,10 @@ class EventSynapses(Part):
     def settle(self, state: Any, before: Moment, after: Moment, dt: Array) -> dict[str, dict[str, Array]]:
         """Return what is remembered one step later: new spikes on their way, synaptic states, plastic weights."""
         amount, lag = state["arrived"]
-        states = state["states"]
-        if "earlier" in state:
-            # The current took them at the voltage before; they go on at that of the step's end, or of its middle.
-            v = after.v if before.order == 1 else before.v + 0.5 * (after.v - before.v)
-            voltage = self._voltage(v)
-            states, _ = self._transmitted(state["earlier"], amount, lag, voltage, dt, before.order)
-        count, age = self._fired(before, after, dt)
         plastic = state["plastic"]
+        weight = self.present_weight(plastic)
+        states = self.effect.settle(state["states"], weight, (amount, lag), before, after, dt)
+        count, age = self._fired(before, after, dt)
         if self.learning is not None:
             spikes = self.learning.post.within(before.v, after.v, dt)
             rewards = [teacher.value(before.t, dt) for teacher in self.teachers]
@@ -182,8 +149,10 @@ class EventSynapses(Part):
         return count, age
 
     def flow(self, state: Any, moment: Moment) -> Float[Array, "cv"]:
-        signal = self.synapse.release(**state["states"])
-        return self.post.spread(self.current(self.post.take(moment.v), signal, state["plastic"])[0])
+        return self.post.spread(self._current(state, moment))
+
+    def _current(self, state: Any, moment: Moment) -> Float[Array, "site"]:
+        return self.effect.current(state["states"], self.present_weight(state["plastic"]), moment)[0]
 
     def observed(self) -> tuple[str, ...]:
         plastic = () if self.learning is None else self.learning.names
@@ -192,7 +161,7 @@ class EventSynapses(Part):
     def observe(self, what: str, state: Any, moment: Moment) -> Array:
         """Return a synaptic state, a trace, the weights "w" (µS), at the sites "current" (nA) or "conductance" (µS).
 
-        The conductance of a synapse with several signals is the slope of its current.
+        The conductance of a synapse with several signals, or of its own per connection, is the slope of its current.
         What belongs to edges has the order and the shape of the weights as they were connected.
         """
         checked(what, self.observed(), "projection")
@@ -204,12 +173,10 @@ class EventSynapses(Part):
             value = state["plastic"][what]
             value = self.weight * value if what == "w" else value
             return wires.as_written(value) if what in self.learning.by_edges else value
-        signal = self.synapse.release(**state["states"])
-        if what == "conductance" and isinstance(signal, dict):
-            return self.current(self.post.take(moment.v), signal, state["plastic"])[1]
         if what == "conductance":
-            return self.carrier.conductance(self.present_weight(state["plastic"]), signal)
-        return self.current(self.post.take(moment.v), signal, state["plastic"])[0]
+            weight = self.present_weight(state["plastic"])
+            return self.effect.conductance(state["states"], weight, moment)
+        return self._current(state, moment)
 
 
 def _delays(projection: EventProjection, delay: Array) -> Delays:
@@ -224,12 +191,17 @@ def _of_pre(wires: Wires) -> Sites:
     return Sites(edges[:, 0], len(wires.pre))
 
 
-def _carrier(projection: EventProjection, shared_delay: bool) -> Carrier:
-    wires = projection.wires
+def _effect(synapse: EventSynapse, projection: EventProjection, size: int, shared_delay: bool) -> Effect:
+    wires, post = projection.wires, Sites(projection.wires.post, size)
     n_pre, n_site, edges = len(wires.pre), len(wires.post), wires.edges
-    if projection.per_edge:
-        return PerEdge(_of_pre(wires), Sites(np.asarray(edges)[:, 1], n_site), shared_delay)
-    return PerCell(n_pre, None if edges is None else Graph(edges[:, 0], edges[:, 1], n_pre, n_site))
+    if not projection.per_edge:
+        graph = None if edges is None else Graph(edges[:, 0], edges[:, 1], n_pre, n_site)
+        return Summed(synapse, PerCell(n_pre, graph), post)
+    carrier = PerEdge(_of_pre(wires), Sites(np.asarray(edges)[:, 1], n_site), shared_delay)
+    if not synapse.takes_weight():
+        return Summed(synapse, carrier, post)
+    source = None if projection.pre is None else Sites(projection.pre.cvs, size)
+    return Single(synapse, carrier, post, source, projection.surrogate is not None)
 
 
 def _learning(

@@ -60,8 +60,8 @@ class Surroundings(Protocol):
         """Return the control volumes of a place, flat."""
         ...
 
-    def readings(self, states: States) -> Readings:
-        """Return what mechanisms read of the ions in these states."""
+    def readings(self, states: States, t: Any, dt: Any) -> Readings:
+        """Return what mechanisms read of the place, of the ions in these states, of the time and the step (ms)."""
         ...
 
     def ahead(self, moment: "Moment", gates: States, dt: Array) -> States:
@@ -70,6 +70,10 @@ class Surroundings(Protocol):
 
     def carried(self, species: str, v: Array, gates: States, readings: Readings) -> Float[Array, "cv"]:
         """Return the outward current density (mA/cm²) that an ion carries through every CV."""
+        ...
+
+    def pumped(self, v: Array, readings: Readings) -> tuple[Array, Array] | None:
+        """Return the outward current (nA) [cv] of the ions themselves and its slope (µS), None where none has one."""
         ...
 
     def present(self, name: str, moment: "Moment", lag: Array) -> Any:
@@ -97,8 +101,8 @@ class Moment:
 
     @cached_property
     def readings(self) -> Readings:
-        """What mechanisms read of the ions at this moment."""
-        return self.physics.readings(self.parts["ions"])
+        """What mechanisms read of the ions and the place at this moment."""
+        return self.physics.readings(self.parts["ions"], self.t, self.dt)
 
     def sites(self, at: Any) -> Sites:
         """Return the control volumes of a place, flat; `at` as in recordings."""

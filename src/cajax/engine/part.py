@@ -87,6 +87,11 @@ class Part(eqx.Module):
         return ()
 
     @optional
+    def wake(self, moment: Moment) -> Moment:
+        """Return the start of a step after what sets a voltage there; called before any part loads."""
+        return moment
+
+    @optional
     def jump(self, moment: Moment) -> Moment:
         """Return the end of the step after what is discontinuous, such as a reset; called when all have settled."""
         return moment

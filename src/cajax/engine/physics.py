@@ -31,13 +31,16 @@ class Physics(eqx.Module):
     """The right-hand side of the cable equation for one set of parameters, and everything that acts on the voltage.
 
     `capacitance` [cv] nF; `axial` [node] µS, the conductance of each node to its parent; `v0` [cv] mV; `celsius` °C
-    (None, a scalar or [cv]). `parts` go by their `names`, in the order in which their currents are added.
+    (None, a scalar or [cv]); `area` [cv] µm² and `diam` [cv] µm. `parts` go by their `names`, in the order in which
+    their currents are added.
     """
 
     capacitance: Float[Array, "cv"]
     axial: Float[Array, "node"]
     v0: Float[Array, "cv"]
     celsius: Float[Array, "..."] | None
+    area: Float[Array, "cv"]
+    diam: Float[Array, "cv"]
     structure: Structure = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
     parts: tuple[Part, ...]
@@ -64,9 +67,10 @@ class Physics(eqx.Module):
             raise unknown("part", name, self.names)
         return self.parts[self.names.index(name)]
 
-    def readings(self, states: States) -> Readings:
-        """Return what mechanisms read of the ions in these states."""
-        return Readings(self.ions.ions, states, self.celsius, self.v0)
+    def readings(self, states: States, t: Any, dt: Any) -> Readings:
+        """Return what mechanisms read of the place, of the ions in these states, of the time and the step (ms)."""
+        place = {"celsius": self.celsius, "t": t, "dt": dt, "diam": self.diam, "area": self.area}
+        return Readings(self.ions.seen(), states, place, self.v0)
 
     def ahead(self, moment: Moment, gates: States, dt: Array) -> States:
         """Return the states of the ions at which the currents of a step are taken."""
@@ -74,7 +78,11 @@ class Physics(eqx.Module):
 
     def carried(self, species: str, v: Array, gates: States, readings: Readings) -> Float[Array, "cv"]:
         """Return the outward current density (mA/cm²) that an ion carries through every CV."""
-        return self.membranes.carried(species, v, gates, readings)
+        return self.ions.added(species, self.membranes.carried(species, v, gates, readings), v, readings)
+
+    def pumped(self, v: Array, readings: Readings) -> tuple[Array, Array] | None:
+        """Return the outward current (nA) [cv] of the ions themselves and its slope (µS), None where none has one."""
+        return self.ions.total(v, readings)
 
     def present(self, name: str, moment: Moment, lag: Array) -> Any:
         """Return the memory of a part at the time of the voltage."""
@@ -106,6 +114,8 @@ def bind(model: Model, inputs: Sequence[Input] = (), metered: bool = False) -> P
         axial=axial_conductance(model, shape, every_cv(values["ra"])),
         v0=every_cv(values["v0"]),
         celsius=temperature,
+        area=shape.area,
+        diam=2.0 * shape.radius,
         structure=s,
         names=tuple(parts),
         parts=tuple(parts.values()),

@@ -38,17 +38,19 @@ def advance(physics: Physics, method: Method, state: State) -> State:
     """Return the state one step of `state.dt` later."""
     dt = state.dt
     before = Moment(physics, state.v, state.t, state.n, dt, method.order, state.parts)
+    for part in physics.parts:
+        before = part.wake(before)
     working, currents, slopes = {}, [], []
     for name, part in physics.named():
-        working[name], current, slope = part.load(state.parts[name], before, dt)
+        working[name], current, slope = part.load(before.parts[name], before, dt)
         currents.append(current)
         slopes.append(slope)
     system = System(
-        v=state.v,
+        v=before.v,
         dt=dt,
         capacitance=physics.capacitance,
-        current=total(currents, state.v),
-        slope=total(slopes, state.v),
+        current=total(currents, before.v),
+        slope=total(slopes, before.v),
         axial=physics.axial,
         forest=physics.forest,
         drives=tuple(d for name, part in physics.named() for d in part.drives(working[name], before, dt)),

@@ -10,7 +10,7 @@ from ..base.checks import shown
 from ..base.distributions import Distribution
 from ..base.errors import ParameterError, unknown
 from ..base.limits import affordable
-from ..model.ions import check_ions
+from ..model.ions import check_ions, check_synapses
 from ..model.layout import Group, Layout, cv_ends, spread
 from ..model.model import Model
 from ..model.structure import Structure
@@ -52,10 +52,16 @@ def lower(populations: Sequence[Population], projections: Sequence[Projection], 
         for name in (projection.pre, projection.post):
             if name not in by_name:
                 raise unknown("population", name, by_name)
+    joined = connect(low, by_name, channels, projections)
+    for ground in grounds:
+        name = ground.layout.name
+        onto = [p for p in joined["events"] if p.wires.post_population == name]
+        mine = [ion for ion in ions if ion.population == name]
+        check_synapses(ground.layout, onto, mine, "temperature" in fields)
     groups = [g for layout in layouts for g in layout.groups]
     structure = Structure(
         size=sum(ground.size for ground in grounds), layouts=layouts, forest=_forest(groups),
-        channels=tuple(channels), ions=tuple(ions), properties=fields, **connect(low, by_name, channels, projections),
+        channels=tuple(channels), ions=tuple(ions), properties=fields, **joined,
         parts=(), cv_child=cv_ends(groups, "cv_child"), cv_parent=cv_ends(groups, "cv_parent"),
         radius=spread(groups, "radius"), length=lengths(grounds, populations), specs=low.specs,
     )  # fmt: skip

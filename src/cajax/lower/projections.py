@@ -11,6 +11,7 @@ from ..base.distributions import EDGE, Distribution, Each
 from ..base.errors import ParameterError, RegionError
 from ..base.limits import affordable
 from ..mech import EventSynapse, GapJunction, Mechanism, Synapse, check_value
+from ..mech.events import V_PRE
 from ..model.inserted import (
     THRESHOLD,
     ChannelSites,
@@ -109,6 +110,8 @@ class _Lowering:
 
     def events(self, number: int, synapse: EventSynapse) -> EventProjection:
         """Return the projection of an event synapse; it goes edge by edge where anything differs from edge to edge."""
+        if V_PRE in synapse.readings():
+            self._require_membrane()
         self._add_weight()
         fields, edgewise = self._fields(self.path, synapse)
         projection, delay_path = self.projection, f"{self.path}.delay"
@@ -119,7 +122,7 @@ class _Lowering:
         self.low.add(delay_path, delay, DELAY)
         pre = None if self.pre_layout.virtual else self._detector(self.pre, self.pre_layout)
         plastic = self._plastic()
-        per_edge = edgewise or delay.ndim > 0 or synapse.reads_voltage()
+        per_edge = edgewise or delay.ndim > 0 or synapse.reads_voltage() or synapse.takes_weight()
         pairs = self._every_pair() if per_edge or plastic is not None else self.pairs
         return EventProjection(
             self._wires(number, pairs), synapse.plain(), fields, delay_path, pre, projection.surrogate,

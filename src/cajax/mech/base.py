@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar, final
+from weakref import WeakKeyDictionary
 
 import equinox as eqx
 import jax
@@ -20,6 +21,8 @@ from .gating import Q10
 from .kinetics import Kinetics, instant_states
 from .params import ParamSpec, adopt, check_value, spec_of
 from .ports import asked, is_reading
+
+T = TypeVar("T")
 
 
 @final
@@ -122,6 +125,11 @@ class Channel(Mechanism):
     ion: ClassVar[str | None] = None
     is_point: ClassVar[bool] = False
     """Whether it is a point neuron, with a `threshold` and a `reset`."""
+    is_fixed: ClassVar[bool] = False
+    """Whether its methods are made of nothing that may change, such as the text of a file: they are examined once."""
+    secant: ClassVar[float] = 0.0
+    """The slope of the current in a step of first order: over how many mV a difference is taken, as NEURON does, 0 for
+    the derivative. In single precision it is the derivative always."""
 
     @optional
     def gates(self, v: Array, *args: Any, **readings: Any) -> Mapping[str, Kinetics]:
@@ -157,8 +165,11 @@ class Channel(Mechanism):
     def outline(self) -> Outline:
         """Return the names of the states, and what `gates` and `current` read; `ParameterError` where they do not fit.
 
-        Nothing is computed.
+        Nothing is computed; where `is_fixed` it is found out once for all of the class with the same choices.
         """
+        return _once(self, "outline", self._outlined)
+
+    def _outlined(self) -> Outline:
         name, v = type(self).__name__, jax.ShapeDtypeStruct((3,), jnp.result_type(float))
         plain = self.plain()
         gates_read = tuple(asked(type(self).gates, 1))
@@ -182,9 +193,32 @@ class Channel(Mechanism):
 
     def check(self) -> None:
         """Raise `ParameterError` if `gates` and `current` do not fit together. Nothing is computed."""
-        outline = self.outline()
-        plain = self.plain()
-        _check_steps(f"{type(self).__name__}.gates", plain.gates, outline.gates_read)
+        _once(self, "check", self._checked_steps)
+
+    def _checked_steps(self) -> bool:
+        _check_steps(f"{type(self).__name__}.gates", self.plain().gates, self.outline().gates_read)
+        return True
+
+
+_KNOWN: WeakKeyDictionary[type, dict[Any, Any]] = WeakKeyDictionary()
+"""What was found out about a class: (what, its choices) → the result."""
+
+
+def _once(channel: Channel, what: str, find: Callable[[], T]) -> T:
+    """Return what `find` finds out about the class and the choices of a channel; where `is_fixed` it looks once."""
+    if not channel.is_fixed:
+        return find()
+    parameters = {spec.name for spec in channel.specs()}
+    fields = (f.name for f in dataclasses.fields(channel) if f.name not in parameters)
+    key = what, tuple((name, getattr(channel, name)) for name in fields)
+    known = _KNOWN.setdefault(type(channel), {})
+    try:
+        is_known = key in known
+    except TypeError:  # a choice that cannot be compared
+        return find()
+    if not is_known:
+        known[key] = find()
+    return known[key]
 
 
 class Synapse(Mechanism):

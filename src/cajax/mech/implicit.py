@@ -36,7 +36,8 @@ def implicit_step(
     names = list(now)
     gamma = stage(order)
     jacobian = _jacobian(rates, now)
-    factor = _unit(len(names), jacobian) - gamma * dt * jacobian
+    each = jnp.asarray(dt)[None, None] if jnp.ndim(dt) else dt  # places may take steps of different lengths
+    factor = _unit(len(names), jacobian) - gamma * each * jacobian
 
     def solve(rhs: States) -> States:
         x = _gauss_jordan(factor, jnp.stack([rhs[n] for n in names]))

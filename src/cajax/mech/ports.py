@@ -8,6 +8,10 @@ from ..base.checks import text
 
 VOLTAGE = "v"
 """The argument that the membrane voltage (mV) is given to."""
+CHANCE = "chance"
+"""The argument that a number from chance is given to: 32 bits, others for every place and every moment of a run."""
+PLACE = {"celsius": "°C", "t": "ms", "dt": "ms", "diam": "um", "area": "um2", CHANCE: "1"}
+"""What the place and the moment give, with units: temperature, time, time step, diameter and area of the volume."""
 
 
 def asked(function: Any, skip: int) -> list[str]:
@@ -17,18 +21,23 @@ def asked(function: Any, skip: int) -> list[str]:
 
 
 def reading(name: str) -> tuple[str, str] | None:
-    """Split what a mechanism asks for by an argument's name into (species, "e" | "i" | "o"), None if it is no ion's.
+    """Split what a mechanism asks for by an argument's name into (species, kind), None if it is no ion's.
 
-    `eca` is the reversal potential (mV) of "ca", `cai` and `cao` its concentrations inside and outside (mM).
+    `eca` is the reversal potential (mV) of "ca", kind "e"; `cai` and `cao` its concentrations inside and outside (mM),
+    "i" and "o"; `ica` the current (mA/cm²) that it carries, "current".
     """
     text(name, "reading")
+    if name in PLACE:
+        return None
     if match := re.fullmatch(r"e([a-z][a-z0-9]*)", name):
         return match[1], "e"
     if match := re.fullmatch(r"([a-z][a-z0-9]*)([io])", name):
         return match[1], match[2]
+    if match := re.fullmatch(r"i([a-z][a-z0-9]*)", name):
+        return match[1], "current"
     return None
 
 
 def is_reading(name: str) -> bool:
-    """Whether an argument of this name is filled from the surroundings: an ion's, or `celsius`."""
-    return name == "celsius" or reading(name) is not None
+    """Whether an argument of this name is filled from the surroundings: an ion's, or one of `PLACE`."""
+    return name in PLACE or reading(name) is not None

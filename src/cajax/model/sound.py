@@ -16,7 +16,7 @@ from ..solve import Tree
 from .checks import Parameters, allowed, index, numbers, require, rising, same_keys
 from .fields import ALONG, SHARED, Address, Field, Painted
 from .inserted import PARTS, ChannelSites, IonSites
-from .ions import check_ions
+from .ions import check_ions, check_synapses
 from .layout import Group, Layout, cv_ends, spread
 from .model import Model
 from .structure import Structure
@@ -229,7 +229,9 @@ def _check_readings(structure: Structure) -> None:
     for layout in structure.layouts:
         channels = [m for m in structure.channels if m.population == layout.name]
         ions = [m for m in structure.ions if m.population == layout.name]
+        events = [p for p in structure.events if p.wires.post_population == layout.name]
         allowed(lambda a=layout, b=channels, c=ions: check_ions(a, b, c, warm), "structure.ions")
+        allowed(lambda a=layout, b=events, c=ions: check_synapses(a, b, c, warm), "structure.events")
     paths = [m.path for m in (*structure.channels, *structure.ions)]
     for path in paths:
         require(paths.count(path) == 1, "structure.channels", f"and ions have '{path}' twice")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..mech import ParamSpec
+from ..mech.events import V_PRE
 from .checks import Parameters, index, require
 from .inserted import THRESHOLD, Detector, EventProjection, Plastic, Wires
 from .layout import Layout
@@ -105,10 +106,14 @@ def _check_events(
     room = projection.slots * len(wires.pre)
     require(projection.slots >= 1 and room < IN_FLIGHT, f"{key}.slots", f"is {projection.slots}")
     require((projection.pre is None) == bool(pre.virtual), f"{key}.pre", "does not fit its population")
+    require(
+        not pre.virtual or V_PRE not in projection.template.readings(), f"{key}.pre", "has no voltage to read"
+    )
     if projection.pre is not None:
         _check_detector(projection.pre, wires.pre, wires.path, structure, found, f"{key}.pre")
     varied = [path for path in (projection.delay, *projection.fields.values()) if found.params[path].ndim]
-    edgewise = bool(varied) or projection.template.reads_voltage()
+    template = projection.template
+    edgewise = bool(varied) or template.reads_voltage() or template.takes_weight()
     require(projection.per_edge or not edgewise, f"{key}.per_edge", "is false, but its edges differ")
     if projection.plastic is not None:
         _check_plastic(projection.plastic, wires, post, found, f"{key}.plastic")

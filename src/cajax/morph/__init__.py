@@ -28,3 +28,4 @@ from .regions import path_distance as path_distance
 from .regions import radius as radius
 from .regions import region as region
 from .regions import tag as tag
+from .regions import volume as volume

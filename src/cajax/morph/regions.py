@@ -139,6 +139,22 @@ class _Not(Region):
         return f"~{self.inner}"
 
 
+@final
+@dataclass(frozen=True)
+class _Volume(Region):
+    branch: int
+    x: float
+
+    def _mask(self, cvs: CVs, labels: Mapping[str, Region], path: tuple[str, ...]) -> np.ndarray:
+        if self.branch >= len(cvs.branch_parent):
+            n = len(cvs.branch_parent)
+            raise RegionError(f"no branch {self.branch}; this morphology has {n} branches, 0 to {n - 1}")
+        return np.arange(len(cvs)) == cvs.containing(self.branch, self.x)
+
+    def __str__(self) -> str:
+        return f"volume({self.branch}, {self.x:g})"
+
+
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -223,6 +239,18 @@ def tag(name: str) -> Region:
 def region(name: str) -> Region:
     """The region that the label `name` stands for; looked up when it is used."""
     return _Label(name)
+
+
+def volume(branch: int, x: float) -> Region:
+    """The one control volume of a branch at the relative position `x` (0..1), as `at` finds it.
+
+    Raises `RegionError` for what is no branch number or no position.
+    """
+    if isinstance(branch, bool) or not isinstance(branch, int | np.integer) or branch < 0:
+        raise RegionError(f"volume(branch, x) needs a branch number of at least 0, not {shown(branch)}")
+    if not isinstance(x, int | float | np.number) or not 0 <= x <= 1:
+        raise RegionError(f"volume({branch}, x) needs a relative position x between 0 and 1, not {shown(x)}")
+    return _Volume(int(branch), float(x))
 
 
 def path_distance() -> Measure:

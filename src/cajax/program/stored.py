@@ -19,6 +19,9 @@ OTHER = {
     "solve": 10_000, "joined": 100_000, "products": 200, "sums": 40, "rows": 4, "gather": 30, "scatter": 60, "due": 200,
 }  # fmt: skip
 NEVER = 1 << 28
+"""The price of what is hardly ever worth it."""
+BARRED = 1 << 60
+"""More than all prices together."""
 
 
 def worth_storing(
@@ -84,7 +87,7 @@ def _cut(
     edges: dict[tuple[int, int], int] = {}
 
     def join(a: int, b: int, capacity: int) -> None:
-        edges[a, b] = min(NEVER, edges.get((a, b), 0) + capacity)
+        edges[a, b] = min(BARRED, edges.get((a, b), 0) + capacity)
 
     for x in primal:
         if id(x) in stored:
@@ -92,14 +95,14 @@ def _cut(
         a, r = number[id(x)], number[id(x)] + 1
         twin = known.get(x.key)
         storable = twin is not None and twin.n == x.n and twin.dtype == x.dtype
-        join(a, r, NEVER if not storable else 0 if x.key in free else min(NEVER, STORE * x.n))
+        join(a, r, BARRED if not storable else 0 if x.key in free else min(NEVER, STORE * x.n))
         if price := min(NEVER // 4, cost(x) * x.n):
             join(r, sink, price)
         for ref in x.refs:
             if id(ref.node) in number and id(ref.node) not in stored:
-                join(r, number[id(ref.node)], NEVER)
+                join(r, number[id(ref.node)], BARRED)
         if id(x) in needed:
-            join(source, a, NEVER)
+            join(source, a, BARRED)
     reached = Network.of(2 * len(primal) + 2, edges).side(source, sink)
     return [
         x for x in primal

@@ -69,7 +69,7 @@ class Concentration(Recordable):
         if ion is None:
             raise unknown("ion", path, [x.path for x in ions])
         index, what, celsius = ion.sites.index, self.what, bound.physics.celsius
-        start = ion.start()
+        start = ion.ion.example()
         if what not in start and what not in ("i", "o", "e"):
             names = [f"{ion.species}i", f"{ion.species}o", f"e{ion.species}", *start]
             raise unknown("quantity", what, names, where=f"ion '{path}'")

@@ -6,6 +6,7 @@ every tenth voltage (mV) of 50 ms of each current step, and of a train of spikes
 
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,7 +24,15 @@ MECHANISMS = {
     "zbind": ("zbind",),
     "zeuler": ("zeuler",),
     "zpool": ("zca", "zpool"),
+    "zpumped": ("zca", "zpumped"),
+    "zaccum": ("zna_trap", "zkin", "zaccum"),
+    "zsense": ("zca", "zpool", "zsense"),
+    "zsolved": ("zsolved",),
+    "zsolved table": ("zsolved",),
 }
+CLAMPS = ("zwave",)
+GIVEN = ((-90.0, -60.0, -45.0, 0.0), (0.2, 0.9, 0.4, 0.6))
+"""The x and y of zsolved's FUNCTION_TABLE."""
 SYNAPSES = ("zdual",)
 
 
@@ -35,7 +44,7 @@ def section(h, mechanisms):
         s.insert(name)
     s(0.5).pas.g, s(0.5).pas.e = 1e-4, -70.0
     for ion, e in (("ena", 50.0), ("ek", -77.0), ("eca", 120.0)):
-        if "zca" not in mechanisms and h.ismembrane(f"{ion[1:]}_ion", sec=s):
+        if not {"zca", "zaccum"} & {*mechanisms} and h.ismembrane(f"{ion[1:]}_ion", sec=s):
             setattr(s, ion, e)
     return s
 
@@ -49,8 +58,11 @@ def run(h, s):
 def traces(h):
     h.celsius, h.dt, h.secondorder = 22.0, 0.025, 0
     h.usetable_zkv_hand = 0
+    x, y = h.Vector(GIVEN[0]), h.Vector(GIVEN[1])
+    h.table_given_zsolved(y, x)
     found = {}
     for name, mechanisms in MECHANISMS.items():
+        h.usetable_zsolved = float("table" in name)
         for amp in STEPS:
             s = section(h, mechanisms)
             clamp = h.IClamp(s(0.5))
@@ -59,6 +71,13 @@ def traces(h):
             for _ in range(2000):
                 h.fadvance()
             found[f"{name}|{amp:g}"] = np.array(v)[::EVERY]
+    for name in CLAMPS:
+        s = section(h, ())
+        v, _point = run(h, s), getattr(h, name)(s(0.5))  # NEURON drops a point process that nobody holds
+        for _ in range(2000):
+            h.fadvance()
+        found[name] = np.array(v)[::EVERY]
+        del point
     for name in SYNAPSES:
         s = section(h, ())
         synapse = getattr(h, name)(s(0.5))
@@ -75,7 +94,9 @@ def traces(h):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["nrnivmodl", str(HERE / "files")], cwd=folder, check=True, capture_output=True)
+        tool = Path(sys.executable).with_name("nrnivmodl")
+        tool = str(tool) if tool.exists() else "nrnivmodl"
+        subprocess.run([tool, str(HERE / "files")], cwd=folder, check=True, capture_output=True)
         os.chdir(folder)
         from neuron import h
 

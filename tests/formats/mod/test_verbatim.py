@@ -40,6 +40,11 @@ def test_trivial(code: str):
         ("x += y;", "x = x + (y)"),
         ("n++;", "n = n + 1"),
         ("if (_lv >= a && !b) { x = 1; } else y = 2;", "if (v >= a && ! b) { x = 1 } else { y = 2 }"),
+        ("if ((x = a + 1.) < b) { x = b; }", "x = a + 1.\nif (x < b) { x = b }"),
+        (
+            "switch (_lj) { case 0: x = 1; break; case 1: if (a) { x = 2; } break; default: x = 3; }",
+            "if (j == 0) { x = 1 } else { if (j == 1) { if (a) { x = 2 } } else { x = 3 } }",
+        ),
         ("double a = 3., b; _lf = (double) a;", "LOCAL a, b\na = 3.\nf = a"),
     ],
 )
@@ -51,6 +56,9 @@ def test_read_as_nmodl(code: str, nmodl: str):
     "code",
     [
         "*p = 3;",
+        "switch (j) { case 0: x = 1; case 1: x = 2; }",  # falls through
+        "switch (j) { case 0: x = 1; break; ",
+        "if (x = 3) { y = 2; }",
         "x = 1/2;",  # 0 in C
         "x = (int) y;",
         "int n; n = 3;",

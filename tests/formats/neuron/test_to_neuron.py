@@ -89,6 +89,20 @@ def dendrite():
     return model.replace(own), [cx.IClamp(x, 0.1, 0.9, 0.15) for x in tips], 8.0
 
 
+def trained():
+    """The task's neurons after some steps of their training, as `cajax train dendrite` takes them."""
+    task = Dendrite(seeds=2, points=6, batch=6, steps=6, dt=0.1)
+    stage, start = task.stages()[0], task.network()
+    model, _ = cx.fit(
+        lambda model, batch: task.loss(model, batch, stage)[0], start, task.free(), task.optimizer(stage), 6,
+        batches=lambda step: task.trials(stage, step), progress=False,
+    )  # fmt: skip
+    moved = [float(np.abs(model.params[k] / x - 1.0).max()) for k, x in start.params.items() if np.ndim(x)]
+    assert max(moved) > 0.02, "nothing was trained"
+    tips = [("neuron", cx.at(b, 1.0)) for b in (1, 2)]
+    return model, [cx.IClamp(x, 0.1, 0.9, 0.15) for x in tips], 8.0
+
+
 class Kinetic(Channel):
     """Every kind of kinetics."""
 
@@ -134,6 +148,14 @@ def kinds():
     return cell.discretize(cx.PerBranch(4)), [cx.IClamp("soma", 2.0, 20.0, 0.8)], 25.0
 
 
+def joined():
+    """A graded synapse and gap junctions in a network of three."""
+    net = cx.Network().add("a", ball().paint("all", hh=HH()), 3)
+    net = net.connect("a", "a", Graded(), cx.edges([(0, 1), (2, 1)]), weight=0.002)
+    net = net.connect("a", "a", GapJunction(), cx.edges([(1, 2)]), weight=0.002)
+    return net.discretize(cx.PerBranch(3)), [cx.IClamp(("a", cx.at(0, 0.5)), 1.0, 5.0, [0.3, 0.0, 0.0])], 20.0
+
+
 def electrodes():
     """Waveforms, a voltage clamp, a dynamic clamp, a step off the grid; a graded synapse and a gap junction."""
     net = cx.Network().add("a", ball().paint("all", hh=HH()), 3)
@@ -153,7 +175,7 @@ def electrodes():
 @with_neuron
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [pyramidal, calcium, ring, dendrite, kinds, electrodes], ids=lambda f: f.__name__
+    "case", [pyramidal, calcium, ring, dendrite, trained, kinds, electrodes], ids=lambda f: f.__name__
 )
 def test_neuron_does_the_same(case, tmp_path):
     model, inputs, t1 = case()
@@ -253,6 +275,15 @@ def test_the_users_model_still_runs_in_single_precision(tmp_path):
     cx.to_neuron(model, tmp_path / "export", t1=1.0, proof=False)
     jax.clear_caches()
     np.testing.assert_array_equal(np.asarray(cx.simulate(model, t1=1.0, record={"v": "soma"})["v"]), before)
+
+
+def test_strict_refuses_before_anything_is_written(tmp_path):
+    model, inputs, _ = ring()
+    late = model.replace({"a->a.expsyn.delay": np.float32(2.01)})
+    with pytest.raises(cx.CajaxError, match="events that arrive within a step"):
+        cx.to_neuron(late, tmp_path / "export", inputs, t1=2.0, proof=False, strict=True)
+    assert list(tmp_path.iterdir()) == []
+    cx.to_neuron(model, tmp_path / "export", inputs, t1=2.0, proof=False, strict=True)
 
 
 def plastic():

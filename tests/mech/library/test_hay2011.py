@@ -224,5 +224,5 @@ def test_currents_and_carriers():
 def test_calcium_dynamics_is_the_papers_pool():
     pool = CaDynamics()
     assert isinstance(pool, Pool)
-    assert pool.params() == {"ci": 1e-4, "co": 2.0, "gamma": 0.05, "depth": 0.1, "tau": 80.0}
+    assert pool.params() == {"ci": 1e-4, "co": 2.0, "initial": 1.0, "gamma": 0.05, "depth": 0.1, "tau": 80.0}
     assert CaDynamics(gamma=0.000501, tau=460.0).params()["tau"] == 460.0

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 import cajax as cx
-from cajax.mech import Diffusive, Fixed, Leak, Pump
-from cajax.mech.ions import nernst
+from cajax.mech import Diffusive, Fixed, Leak, Pump, nernst
 from cajax.mech.library.transporters import NCX, NaKPump
 
 REST = {"nai": 10.0, "nao": 145.0, "cai": 1e-4, "cao": 2.0, "celsius": 37.0}

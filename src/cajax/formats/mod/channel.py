@@ -5,18 +5,21 @@ from typing import Any, final
 
 import jax.numpy as jnp
 
-from ...mech import Channel, Gate, Kinetics
-from ...mech.ports import reading
+from ...mech import Channel, Gate, Kinetics, ports
+from ...mech.ports import PLACE, reading
 from . import linear
 from . import tree as t
 from .block import FRESH, Block
-from .design import Design, flats
+from .design import Design
+from .draws import CHANCE
 from .evaluate import Machine, Scope
 from .faults import AtLine
 from .kinetic import every
 from .maths import Mask
+from .memory import currents, memory, order_note
 from .solving import EXPONENTIAL, prime
 
+AREA = "area"
 BEFORE = "v_before"
 """The state that keeps the voltage of the last step, for blocks that read what BREAKPOINT has computed there."""
 
@@ -28,26 +31,36 @@ class ChannelDesign:
     def __init__(self, design: Design):
         self.design, self.file, self.flow = design, design.file, design.flow
         self.ions = self._ions()
-        self._flows()
+        self.flowing = currents(self.file)
+        self.acts = bool(self.flowing)
+        self.is_point = self.file.kind == "POINT_PROCESS"
+        found = memory(design, self.ions, self.flowing)
+        order_note(design, found)
+        self.kept, self.back, self.held, self.needs_initial = (
+            found.kept,
+            found.back,
+            found.held,
+            found.needs_initial,
+        )
         self.are_gates = self._are_gates()
         self.is_late = False
-        self.gates_read = self._readings(
-            (*self.file.initial, *design.solved, *(design.after if self.back else ()))
-        )
-        self.current_reads = self._readings(
-            (*design.after, *(self.file.initial if self.needs_initial else ()))
-        )
+        has_memory = design.states or self.kept
+        ran = design.after if self.is_back or (has_memory and not self.acts) else ()
+        self.gates_read = self._readings((*self.file.initial, *design.solved, *ran)) if has_memory else {}
+        before = self.file.initial if self.needs_initial else ()
+        self.current_reads = self._readings((*design.after, *before)) if self.acts else {}
+        if self.is_point and self.acts:
+            self.current_reads[AREA] = AREA
 
     def _ions(self) -> dict[str, str]:
         """Return NMODL name → name here of what the mechanism reads of ions; raises `AtLine` for what has no place."""
         found: dict[str, str] = {}
         for ion in self.file.ions:
             for name in ion.reads:
-                if name in ion.writes or name == f"i{ion.name}":
-                    if name not in ion.writes:
-                        raise AtLine(ion.line, f"reads the current {name} without a concentration of its own")
+                if name in ion.writes:
                     continue
-                own = {f"e{ion.name}": "e{}", f"{ion.name}i": "{}i", f"{ion.name}o": "{}o"}.get(name)
+                kinds = {f"e{ion.name}": "e{}", f"{ion.name}i": "{}i", f"{ion.name}o": "{}o"}
+                own = {**kinds, f"i{ion.name}": "i{}"}.get(name)
                 if own is None or reading(own.format(ion.name.lower())) is None:
                     raise AtLine(ion.line, f"reads '{name}' of the ion {ion.name}, which has no place here")
                 found[name] = own.format(ion.name.lower())
@@ -58,45 +71,16 @@ class ChannelDesign:
                     )
         return found
 
-    def _flows(self) -> None:
-        """Find the variables that flow from one block to another."""
-        d, flow = self.design, self.flow
-        settled = {
-            *self.file.states,
-            *(set(d.parameters) - d.owned),
-            *self.file.constants,
-            *self.ions,
-            "v",
-            "celsius",
-            "dt",
-            "t",
-        }
-        after, solved = flow.exposed(d.after) - settled, flow.exposed(d.solved) - settled
-        by_solve, by_initial, by_after = (
-            flow.assigned(body) & (d.owned | {"f_flux", "b_flux"})
-            for body in (d.solved, self.file.initial, d.after)
-        )
-        seeds = ("v", "dt", *self.ions, *self.file.states)
-        wet = flow.tainted((*self.file.initial, *d.solved), seeds)
-        kept = (after | solved) & (by_solve - (by_initial - wet))
-        kept |= (after | solved) & by_initial & wet
-        self.back = tuple(sorted(solved & by_after - by_solve))
-        variables = [
-            n for n in sorted(kept - {*self.back}) if n in {*self.file.assigned, *self.file.parameters}
-        ]
-        self.kept = tuple(f for n in variables for f in flats(n, self.file.assigned.get(n, 0)))
-        self.needs_initial = bool(after & by_initial - kept)
-        if d.solves and self.back:
-            line = d.solves[0].line
-            d.notes.append(
-                (line, f"{', '.join(self.back)}: of the step before, as in NEURON's order of blocks")
-            )
-
     def _are_gates(self) -> bool:
         d = self.design
-        if self.kept or self.back or any(self.file.states.values()) or not d.states:
+        if self.kept or self.back or any(self.file.states.values()) or not d.states or self.file.after_solve:
             return False
         wet = self.flow.tainted(d.solved, self.file.states)
+        if CHANCE in self.flow.read(d.solved):
+            return False
+        by_step = self.flow.tainted(d.solved, ("dt", "t"))
+        if any(self.design.depends(s.value, by_step) for s in every(d.solved) if isinstance(s, t.Rate)):
+            return False
         ruled: list[str] = []
         for s, routine in zip(d.solves, d.routines, strict=True):
             if routine.kind != "DERIVATIVE" or s.method not in EXPONENTIAL:
@@ -114,14 +98,16 @@ class ChannelDesign:
     def _readings(self, body: t.Body) -> dict[str, str]:
         mentioned = self.flow.read(body)
         found = {n: own for n, own in self.ions.items() if n in mentioned}
-        return found | ({"celsius": "celsius"} if "celsius" in mentioned else {})
+        timed = {"t", "dt"} if "at_time" in self.flow.called(body) else set()
+        found |= {CHANCE: ports.CHANCE} if CHANCE in mentioned else {}
+        return found | {n: n for n in PLACE if n in mentioned | timed}
 
     def _given(self, values: Any, reads: Mapping[str, str], read: Mapping[str, Any]) -> dict[str, Any]:
         return {n: read[own] for n, own in reads.items() if own in read}
 
     def begun(self, values: Any, v: Any, read: Mapping[str, Any], reads: Mapping[str, str]) -> Scope:
         """Return the variables after INITIAL at the voltage `v`."""
-        scope = self.design.scope(values, v=v, dt=float("nan"), **self._given(values, reads, read))
+        scope = self.design.scope(values, shape=jnp.shape(v), v=v, **self._given(values, reads, read))
         self.design.solver.initial(scope, jnp.shape(v))
         scope.shared["v"] = v
         return scope
@@ -134,8 +120,11 @@ class ChannelDesign:
         scope = self.begun(values, v, read, self.gates_read)
         if self.are_gates and not self.is_late:
             return self._gates(scope, v)
-        start = {n: _full(d.solver.value(n, scope), v) for n in (*d.states, *self.kept)}
-        if self.back:
+        first = scope.copy()
+        if self.held and self.acts:
+            self._breakpoint(first)  # NEURON computes currents once before the first step
+        start = {n: _full(d.solver.value(n, first), v) for n in (*d.states, *self.kept)}
+        if self.is_back:
             start[BEFORE] = v
         if self.is_late:
             start[FRESH] = jnp.zeros_like(v)
@@ -150,7 +139,6 @@ class ChannelDesign:
             scope.shared[f"{x}end"], scope.shared[f"{x}rate"] = found
 
         scope = scope.copy()
-        scope.shared.pop("dt", None)
         for routine in self.design.routines:
             Machine(self.file, {t.Rate: rate}).run(routine.body, Scope(scope.shared))
         found = {}
@@ -165,28 +153,45 @@ class ChannelDesign:
         scope.shared["dt"] = dt
         for n in (*d.states, *self.kept):
             d.solver.put(n, now[n], scope)
-        if self.back:
+        if self.is_back:
             before = scope.copy()
-            before.shared["v"] = now[BEFORE]
-            d.solver.machine.run(d.after, before)
-            for n in self.back:
+            before.shared |= {"v": now[BEFORE], "t": scope.shared.get("t", 0.0) - 0.5 * dt}
+            self._breakpoint(before)
+            for n in (*self.back, *self.held):
                 scope.shared[n] = before.shared[n]
         for s in d.solves:
             d.solver.step(s, scope, dt, order)
+        d.solver.machine.run((*self.file.after_solve, *(() if self.acts else d.after)), Scope(scope.shared))
         found = {n: d.solver.value(n, scope) for n in (*d.states, *self.kept)}
-        return {**found, BEFORE: v} if self.back else found
+        return {**found, BEFORE: v} if self.is_back else found
+
+    @property
+    def is_back(self) -> bool:
+        """Whether blocks read what BREAKPOINT has left in the step before."""
+        return bool(self.back or (self.held and self.acts))
+
+    def _breakpoint(self, scope: Scope) -> None:
+        """Run BREAKPOINT's own statements; twice, as NEURON does for the slope, where they add to what they left."""
+        if self.held and self.acts:
+            v = scope.shared["v"]
+            scope.shared["v"] = v + 0.001
+            self.design.solver.machine.run(self.design.after, Scope(scope.shared))
+            scope.shared["v"] = v
+        self.design.solver.machine.run(self.design.after, Scope(scope.shared))
 
     def currents(self, values: Any, v: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the current density (mA/cm²) by ion, "" for what none carries."""
         d, file = self.design, self.file
+        if not self.acts:
+            return {"": jnp.zeros_like(v)}
         if self.needs_initial:
             scope = self.begun(values, v, given, self.current_reads)
         else:
-            scope = d.scope(values, v=v, **self._given(values, self.current_reads, given))
-        scope.shared.pop("dt", None)
+            more = self._given(values, self.current_reads, given)
+            scope = d.scope(values, method=1, shape=jnp.shape(v), v=v, **more)
         for n in (*d.states, *self.kept):
             d.solver.put(n, given[n], scope)
-        d.solver.machine.run(d.after, Scope(scope.shared))
+        self._breakpoint(scope)
         found: dict[str, Any] = {}
         for ion in file.ions:
             for n in ion.writes:
@@ -196,21 +201,42 @@ class ChannelDesign:
             found[""] = found.get("", 0.0) + _full(scope.shared[n], v)
         for n in file.electrode:
             found[""] = found.get("", 0.0) - _full(scope.shared[n], v)
-        return found or {"": jnp.zeros_like(v)}
+        if self.is_point:
+            # A point process has a current in nA; 1 nA through 1 µm² is 100 mA/cm².
+            found = {name: i * (100.0 / given[AREA]) for name, i in found.items()}
+        return found
 
     def shown(self) -> tuple[str, ...]:
         """Return the names of all states as the current takes them."""
         d = self.design
-        own = (*d.states, *self.kept, *((BEFORE,) if self.back else ()), *((FRESH,) if self.is_late else ()))
+        own = (
+            *d.states,
+            *self.kept,
+            *((BEFORE,) if self.is_back else ()),
+            *((FRESH,) if self.is_late else ()),
+        )
         return own if d.states or self.kept else ()
 
     def settle_start(self, cls: type[Channel]) -> None:
         """Find out whether INITIAL is a steady state, by values at several voltages."""
-        self.is_late = bool(self.design.states) and not self._is_steady(cls)
+        has_states = bool(self.design.states or self.kept)
+        self.is_late = has_states and (self._times() or not self._is_steady(cls))
+
+    def _times(self) -> bool:
+        """Whether what SOLVE does reads the time."""
+        after = (*self.design.solved, *(() if self.acts else self.design.after))
+        return bool({"t", "at_time"} & (self.flow.read(after) | self.flow.called(after)))
 
     def _is_steady(self, cls: type[Channel]) -> bool:
         values, v = cls(), jnp.linspace(-91.3, 41.7, 9)
-        read: dict[str, Any] = {"celsius": 23.7}
+        read: dict[str, Any] = {
+            "celsius": 23.7,
+            "t": 0.0,
+            "dt": 0.025,
+            "diam": 7.1,
+            "area": 731.0,
+            "chance": 1.0,
+        }
         for own in self.ions.values():
             read[own] = -40.0 if own.startswith("e") and own not in ("ei", "eo") else 0.3
         with_states = self.begun(values, v, read, self.gates_read)
@@ -223,7 +249,7 @@ class ChannelDesign:
             later = self._advanced(with_states, v, {**start, BEFORE: v}, 0.05, 1)
         return all(
             bool(jnp.allclose(_full(later[n], v), start[n], rtol=1e-4, atol=1e-6, equal_nan=True))
-            for n in self.design.states
+            for n in (*self.design.states, *self.kept)
         )
 
 

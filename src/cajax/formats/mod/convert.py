@@ -4,6 +4,7 @@ The parser keeps no lines in reach. Its nodes come in the order of the text, so 
 them, give the lines back.
 """
 
+import keyword
 from collections.abc import Callable
 from typing import Any, final
 
@@ -11,7 +12,7 @@ from . import tree as t
 from .faults import AtLine, ModError
 from .parse import parsed
 from .source import Source, text_source, tokens
-from .verbatim import RETURN, as_nmodl, is_trivial
+from .verbatim import RETURN, as_nmodl, is_trivial, of_hoc_vectors, open_braces
 
 _SAME = {
     "BOP_ADDITION": "+",
@@ -41,14 +42,14 @@ def kind(node: Any) -> str:
 
 
 def word(node: Any) -> str:
-    """Return the text of a name, a string or a unit."""
+    """Return the text of a name, a string or a unit; a word of Python is written with a `_`."""
     while not isinstance(node, str):
         match kind(node):
             case "Name" | "String" | "PrimeName" | "Float" | "Double":
                 node = node.value
             case _:
                 node = node.name
-    return node
+    return f"{node}_" if keyword.iskeyword(node) else node
 
 
 def number(node: Any) -> float:
@@ -70,6 +71,7 @@ class Converter:
 
     def __init__(self, source: Source, spelt: Callable[[Any], str]):
         self.tokens, self.at, self.spelt = tokens(source.text), 0, spelt
+        self.skipped: list[int] = []
         self.function = ""  # the FUNCTION that the walk is in
 
     @property
@@ -79,8 +81,9 @@ class Converter:
 
     def meet(self, name: str) -> int:
         """Walk on to the next place of a word, and return its line."""
+        spelt = name[:-1] if keyword.iskeyword(name[:-1]) else name
         for k in range(self.at, len(self.tokens)):
-            if self.tokens[k][0] == name:
+            if self.tokens[k][0] == spelt:
                 self.at = k + 1
                 return self.tokens[k][1]
         return self.line
@@ -148,9 +151,24 @@ class Converter:
     def body(self, block: Any) -> t.Body:
         """Return the statements of a block."""
         found: list[t.Stmt] = []
-        for node in block.statements:
-            found += self.statement(node)
+        left = list(block.statements)
+        while left:
+            node = left.pop(0)
+            if kind(node) == "Verbatim" and of_hoc_vectors(word(node.statement)):
+                self._skip(node, left)
+            else:
+                found += self.statement(node)
         return tuple(found)
+
+    def _skip(self, node: Any, left: list[Any]) -> None:
+        """Leave out C code that begins a block for the Vectors that hoc may have given, up to where the block ends."""
+        self.skipped.append(self.meet("VERBATIM"))
+        depth = open_braces(word(node.statement))
+        while depth > 0 and left:
+            other = left.pop(0)
+            if kind(other) == "Verbatim":
+                self.meet("VERBATIM")
+                depth += open_braces(word(other.statement))
 
     def statement(self, node: Any) -> list[t.Stmt]:
         match kind(node):
@@ -178,12 +196,25 @@ class Converter:
                 volume = self.expression(node.volume)
                 species = tuple(self.named(x) for x in node.species)
                 return [t.Compartment(index, volume, species, self.line)]
-            case (
-                "TableStatement" | "UnitState" | "LineComment" | "BlockComment" | "MutexLock" | "MutexUnlock"
-            ):
+            case "LonDiffuse":
+                index = self.named(node.index_name) if node.index_name is not None else ""
+                rate = self.expression(node.rate)
+                species = tuple(self.named(x) for x in node.species)
+                return [t.Diffusion(index, rate, species, self.line)]
+            case "TableStatement":
+                names = tuple(self.named(x) for x in node.table_vars)
+                first, last = self.expression(getattr(node, "from")), self.expression(node.to)
+                return [t.Table(names, first, last, int(number(getattr(node, "with"))), self.line)]
+            case "UnitState" | "LineComment" | "BlockComment" | "MutexLock" | "MutexUnlock":
                 return []
             case "ConductanceHint":
                 return []
+            case "WatchStatement":
+                line = self.meet("WATCH")
+                return [
+                    t.Watch(self.expression(x.expression), self.expression(x.value), line)
+                    for x in node.statements
+                ]
             case "Verbatim":
                 return self.verbatim(node)
             case "StatementBlock":
@@ -281,9 +312,7 @@ class Converter:
 
 def _foreign(node: Any) -> str:
     names = {
-        "WatchStatement": "WATCH",
         "ForNetcon": "FOR_NETCONS",
-        "LonDiffuse": "LONGITUDINAL_DIFFUSION",
         "LagStatement": "LAG",
         "InitialBlock": "an INITIAL block here",
     }

@@ -1,16 +1,16 @@
 """From a program to a `File`: what it declares, and its blocks."""
 
-import keyword
 from typing import Any
 
 from . import tree as t
 from .convert import C_CODE, Converter, kind, number, word
 from .faults import AtLine
 from .parse import parsed, speller
-from .returns import settled, without_returns
+from .returns import without_returns
 from .source import Source
+from .tables import take_choices
 from .units import constant
-from .verbatim import is_trivial
+from .verbatim import drawn, is_trivial
 
 _ROUTINES = {
     "FunctionBlock": "FUNCTION",
@@ -22,13 +22,12 @@ _ROUTINES = {
 }
 _REFUSED = {
     "DiscreteBlock": "DISCRETE",
-    "FunctionTableBlock": "FUNCTION_TABLE",
-    "BeforeBlock": "BEFORE",
-    "AfterBlock": "AFTER",
     "CvodeBlock": "CVODE",
     "ConstructorBlock": "CONSTRUCTOR",
     "DestructorBlock": "DESTRUCTOR",
 }
+LONGEST = 4096
+"""No array has more elements: each is a value of its own here."""
 _SILENT = ("Model", "LineComment", "BlockComment", "UnitState", "Define", "IndependentBlock")
 
 
@@ -40,6 +39,10 @@ def file_of(source: Source) -> t.File:
         for node in parsed(source).blocks:
             _take(file, walk, node)
         _check(file, walk)
+        said = "the Vectors that hoc may give to this code are not there: it is left out"
+        file.left_out += [(line, said) for line in walk.skipped]
+        _join(file)
+        take_choices(file, source)
         return file
     except AtLine as error:
         raise source.fault(error) from None
@@ -55,22 +58,8 @@ def _take(file: t.File, walk: Converter, node: Any) -> None:
             for unit in node.definitions:
                 if kind(unit) == "FactorDef":
                     _factor(file, walk, unit)
-        case "ConstantBlock":
-            for statement in node.statements:
-                if kind(statement) == "ConstantStatement":
-                    entry = statement.constant
-                    file.constants[walk.named(entry.name)] = number(entry.value)
-        case "ParamBlock":
-            for statement in node.statements:
-                if kind(statement) == "ParamAssign":
-                    _parameter(file, walk, statement)
-        case "AssignedBlock" | "StateBlock":
-            into = file.assigned if name == "AssignedBlock" else file.states
-            for entry in node.definitions:
-                if kind(entry) == "AssignedDefinition":
-                    declared = walk.named(entry.name)
-                    into[declared] = 0 if entry.length is None else int(number(entry.length))
-                    file.units[declared] = "" if entry.unit is None else word(entry.unit)
+        case "ConstantBlock" | "ParamBlock" | "AssignedBlock" | "StateBlock":
+            _declared(file, walk, node, name)
         case "LocalListStatement":
             for variable in node.variables:
                 declared, length = walk.declared(variable.name)
@@ -88,10 +77,53 @@ def _take(file: t.File, walk: Converter, node: Any) -> None:
             (file.loose if idle else file.refused).append(t.Foreign(_REFUSED[name], line))
         case _ if name in _ROUTINES:
             _routine(file, walk, node, _ROUTINES[name])
+        case "FunctionTableBlock":
+            file.tables[walk.named(node.name)] = None
+            if len(node.parameters) != 1:
+                raise AtLine(walk.line, "a FUNCTION_TABLE of several arguments is not taken over")
+        case "BeforeBlock" | "AfterBlock":
+            _around(file, walk, node.bablock, name == "BeforeBlock")
         case "NetReceiveBlock":
             _receive(file, walk, node)
         case _ if name not in _SILENT:
             file.refused.append(t.Foreign(_REFUSED.get(name, name), walk.line))
+
+
+def _declared(file: t.File, walk: Converter, node: Any, name: str) -> None:
+    """Take a block of declarations."""
+    into = file.assigned if name == "AssignedBlock" else file.states
+    entries = node.definitions if name in ("AssignedBlock", "StateBlock") else node.statements
+    for entry in entries:
+        match kind(entry):
+            case "ConstantStatement":
+                file.constants[walk.named(entry.constant.name)] = number(entry.constant.value)
+            case "ParamAssign":
+                _parameter(file, walk, entry)
+            case "AssignedDefinition":
+                declared = walk.named(entry.name)
+                into[declared] = 0 if entry.length is None else int(number(entry.length))
+                file.units[declared] = "" if entry.unit is None else word(entry.unit)
+
+
+def _around(file: t.File, walk: Converter, block: Any, is_before: bool) -> None:
+    """Take a BEFORE or AFTER block: NEURON runs it just before or after the block that it names."""
+    where = walk.spelt(block.type).strip()
+    word = "BEFORE" if is_before else "AFTER"
+    line = walk.meet(word)
+    body = walk.body(block.statement_block)
+    match word, where:
+        case "BEFORE", "INITIAL":
+            file.before_initial += body
+        case "AFTER", "INITIAL":
+            file.after_initial += body
+        case "BEFORE", "BREAKPOINT":
+            file.before_breakpoint += body
+        case "AFTER", "SOLVE":
+            file.after_solve += body
+        case _:
+            file.before_step += body
+            if (word, where) != ("BEFORE", "STEP"):
+                raise AtLine(line, f"{word} {where} is not taken over")
 
 
 def _neuron(file: t.File, walk: Converter, node: Any) -> None:
@@ -117,7 +149,7 @@ def _neuron(file: t.File, walk: Converter, node: Any) -> None:
         case "Pointer" | "BbcorePointer" | "External":
             file.pointers += [walk.named(x.name) for x in node.variables]
         case "RandomVarList":
-            file.refused.append(t.Foreign("RANDOM", walk.line))
+            file.randoms += [walk.named(x.name) for x in node.variables]
 
 
 def _factor(file: t.File, walk: Converter, node: Any) -> None:
@@ -146,12 +178,25 @@ def _parameter(file: t.File, walk: Converter, node: Any) -> None:
 def _routine(file: t.File, walk: Converter, node: Any, what: str) -> None:
     name, line = walk.named(node.name), walk.line
     args = tuple(walk.named(x.name) for x in node.parameters) if what in ("FUNCTION", "PROCEDURE") else ()
-    table = any(kind(x) == "TableStatement" for x in node.statement_block.statements)
     if name in file.routines:
         raise AtLine(line, f"'{name}' is there twice; rename one")
+    code = "\n".join(word(s.statement) for s in node.statement_block.statements if kind(s) == "Verbatim")
+    if what == "FUNCTION" and (random := drawn(name, code, len(args))):
+        body = _drawing(name, random, args, line)
+        file.routines[name] = t.Routine(what, name, args, body, line)
+        return
     walk.function = name if what == "FUNCTION" else ""
-    file.routines[name] = settled(t.Routine(what, name, args, walk.body(node.statement_block), line, table))
+    whole = without_returns(walk.body(node.statement_block))
     walk.function = ""
+    table = next((s for s in whole if isinstance(s, t.Table)), None)
+    body = tuple(s for s in whole if not isinstance(s, t.Table))
+    file.routines[name] = t.Routine(what, name, args, body, line, table)
+
+
+def _drawing(name: str, random: str, args: tuple[str, ...], line: int) -> t.Body:
+    """Return the body of a FUNCTION that gives a random number."""
+    call = t.Call(random, tuple(t.Name(x, None, line) for x in args), line)
+    return (t.Assign(t.Name(name, None, line), call, line),)
 
 
 def _receive(file: t.File, walk: Converter, node: Any) -> None:
@@ -163,7 +208,13 @@ def _receive(file: t.File, walk: Converter, node: Any) -> None:
             file.receive_initial += walk.body(statement.expression.statement_block)
         else:
             body += walk.statement(statement)
-    file.receive = settled(t.Routine("NET_RECEIVE", "NET_RECEIVE", args, tuple(body), line))
+    file.receive = t.Routine("NET_RECEIVE", "NET_RECEIVE", args, without_returns(tuple(body)), line)
+
+
+def _join(file: t.File) -> None:
+    """Put what runs before and after blocks in its place."""
+    file.initial = (*file.before_initial, *file.initial, *file.after_initial)
+    file.breakpoint = (*file.before_step, *file.before_breakpoint, *file.breakpoint)
 
 
 def _check(file: t.File, walk: Converter) -> None:
@@ -176,9 +227,6 @@ def _check(file: t.File, walk: Converter) -> None:
         raise AtLine(
             1, f"SUFFIX {file.suffix} has no block that runs in a simulation; there is nothing to paint"
         )
-    for name in (*file.states, *(ion.name for ion in file.ions)):
-        if keyword.iskeyword(name):
-            raise AtLine(1, f"'{name}' is a word of Python, and cannot be a state or an ion here; rename it")
     for name, length in (*file.assigned.items(), *file.states.items()):
-        if not 0 <= length <= 1000:
-            raise AtLine(1, f"'{name}[{length}]' is too long; at most 1,000")
+        if not 0 <= length <= LONGEST:
+            raise AtLine(1, f"'{name}[{length}]' is too long; at most {LONGEST:,}")

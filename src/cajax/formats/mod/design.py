@@ -4,9 +4,12 @@ import keyword
 from collections.abc import Iterable
 from typing import Any, final
 
+import equinox as eqx
+
 from ...base.checks import is_finite
 from ...mech.params import param
 from . import tree as t
+from .draws import CHANCE, SEED, Draws
 from .evaluate import Scope
 from .faults import AtLine
 from .flow import Flow
@@ -19,7 +22,6 @@ GIVEN = ("v", "t", "dt", "celsius", "diam", "area", "secondorder")
 """What surrounds a mechanism, declared or not."""
 DEFAULTS = {"nai": 10.0, "nao": 140.0, "ki": 54.4, "ko": 2.5, "cai": 5e-5, "cao": 2.0}
 """Concentrations (mM) in NEURON where nobody says otherwise; 1 for any other ion."""
-CELSIUS = "celsius is a parameter of this class, 6.3 degC as in NEURON, not the cell's temperature"
 
 
 @final
@@ -29,17 +31,15 @@ class Design:
     def __init__(self, file: t.File, taken: Iterable[str]):
         self.file, self.flow = file, Flow(file)
         self.states = tuple(n for name, length in file.states.items() for n in flats(name, length))
-        self.solves = tuple(s for s in file.breakpoint if isinstance(s, t.Solve))
-        self.after = tuple(s for s in file.breakpoint if not isinstance(s, t.Solve))
-        for s in every(self.after):
-            if isinstance(s, t.Solve):
-                raise AtLine(s.line, "SOLVE under a condition is not taken over; move it out of the IF")
+        # NEURON solves a block whether or not the condition around its SOLVE holds.
+        self.solves = tuple(s for s in every(file.breakpoint) if isinstance(s, t.Solve))
+        self.after = without_solves(file.breakpoint)
         self.solver = Solver(file, {})
         self.routines = tuple(self.solver.routine(s) for s in self.solves)
-        self.solved: t.Body = tuple(s for r in self.routines for s in r.body)
+        self.solved: t.Body = (*(s for r in self.routines for s in r.body), *file.after_solve)
         self.owned = self.flow.owned()
         self.notes = [(x.line, f"{x.text} is left out: nothing that runs here calls it") for x in file.loose]
-        self.approximated: list[tuple[int, str]] = []
+        self.approximated = list(file.left_out)
         self.solver.is_linear = {r.name: self._is_linear(r) for r in file.routines.values()}
         self.solver.is_diagonal = {r.name: self._is_diagonal(r) for r in file.routines.values()}
         self.parameters = self._parameters(set(taken))
@@ -96,21 +96,39 @@ class Design:
             own = name.lstrip("_") or "p"
             while own in taken or keyword.iskeyword(own) or own in found.values() or own in self.states:
                 own += "_"
-            if own != name:
+            if own != name or keyword.iskeyword(name[:-1]):
                 self.notes.append(
-                    (self.file.parameters[name].line, f"the parameter {name} is called {own} here")
+                    (self.file.parameters[name].line, f"the parameter {_spelt(name)} is called {own} here")
                 )
             found[name] = own
         return found
 
     def fields(self) -> dict[str, Any]:
-        """Return the parameters as fields of a class, with their defaults and units."""
-        return {own: _field(self.file.parameters[name], own) for name, own in self.parameters.items()}
+        """Return the parameters as fields of a class, with their defaults and units, and the seed where it draws."""
+        found = {own: _field(self.file.parameters[name], own) for name, own in self.parameters.items()}
+        if self.draws:
+            found[SEED] = eqx.field(static=True, default=0)
+            said = f"random numbers are those of JAX for {SEED}=0, not of NEURON's streams"
+            if all(said != text for _, text in self.approximated):
+                self.approximated.append((1, said))
+        return found
 
-    def scope(self, values: Any, **given: Any) -> Scope:
-        """Return the variables of the mechanism before anything ran; `values` has the parameters as attributes."""
+    @property
+    def draws(self) -> bool:
+        """Whether blocks draw random numbers."""
+        received = () if self.file.receive is None else self.file.receive.body
+        blocks = (*self.file.initial, *self.file.receive_initial, *received, *self.solved, *self.after)
+        return CHANCE in self.flow.read(blocks)
+
+    def scope(self, values: Any, *, method: int = 0, shape: tuple[int, ...] = (), **given: Any) -> Scope:
+        """Return the variables of the mechanism before anything ran; `values` has the parameters as attributes.
+
+        Every `method` that draws has random numbers of its own, of this `shape`.
+        """
         file = self.file
-        shared: dict[str, Any] = dict(file.constants)
+        if CHANCE in given:
+            given[CHANCE] = Draws(values.seed, given[CHANCE], method, shape)
+        shared: dict[str, Any] = {**file.constants, "usetable": float(file.usetable)}
         for name, length in file.assigned.items():
             if name not in GIVEN:
                 shared[name] = [0.0] * length if length else 0.0
@@ -129,6 +147,26 @@ class Design:
             shared[name] = [start] * length if length else start
         shared |= given
         return Scope(shared)
+
+
+def without_solves(body: t.Body) -> t.Body:
+    """Return statements without the SOLVEs among them."""
+    found: list[t.Stmt] = []
+    for s in body:
+        match s:
+            case t.Solve():
+                continue
+            case t.If():
+                branches = tuple((condition, without_solves(inner)) for condition, inner in s.branches)
+                found.append(t.If(branches, without_solves(s.otherwise), s.line))
+            case _:
+                found.append(s)
+    return tuple(found)
+
+
+def _spelt(name: str) -> str:
+    """Return a name as the file has it."""
+    return name[:-1] if keyword.iskeyword(name[:-1]) else name
 
 
 def flats(name: str, length: int) -> tuple[str, ...]:

@@ -1,13 +1,14 @@
 """Random numbers in a mechanism: NEURON's streams become an explicit key."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 
-CHANCE = "chance"
-"""What a method that draws asks for: a number that is another one for every part of a model and every step."""
+CHANCE = "chance'"
+"""The variable of a mechanism that random numbers come from: `mech.ports.CHANCE`, or the `Draws` made from it."""
 SEED = "seed"
 """The choice that a class with random numbers has."""
 
@@ -17,7 +18,7 @@ class Draws:
     """The random numbers of one method in one step; every call in the text takes the next ones."""
 
     def __init__(self, seed: int, chance: Any, method: int, shape: tuple[int, ...]):
-        # Nothing is drawn where only shapes are asked for: what stands for the number is then no whole number.
+        # Where only shapes are asked for, what stands for the number is no whole one.
         word = jnp.ravel(chance)[0].astype(jnp.uint32)
         self.key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), method), word)
         self.shape, self.taken = shape, 0
@@ -26,6 +27,12 @@ class Draws:
         """Return the key of the next numbers."""
         self.taken += 1
         return jax.random.fold_in(self.key, self.taken)
+
+    def again(self, words: Any, turn: Any) -> "Draws":
+        """Return the random numbers of a turn of a loop; `words` are those of `jax.random.key_data` of its key."""
+        found = copy(self)
+        found.key, found.taken = jax.random.fold_in(jax.random.wrap_key_data(words), turn), 0
+        return found
 
     def uniform(self) -> Any:
         return jax.random.uniform(self.next(), self.shape, _dtype())

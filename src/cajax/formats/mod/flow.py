@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import final
 
 from . import tree as t
+from .draws import CHANCE, DRAWN
 from .patterns import names
 
 
@@ -24,7 +25,7 @@ class Flow:
             yield s
             for inner in _inside(s):
                 yield from self.statements(inner, seen)
-            for expr in _expressions(s):
+            for expr in expressions(s):
                 for routine in self._called(expr):
                     if routine.name not in seen:
                         yield from self.statements(routine.body, seen | {routine.name})
@@ -33,24 +34,30 @@ class Flow:
         """Return every variable that statements read or assign."""
         found: set[str] = set()
         for s in self.statements(body):
-            for expr in _expressions(s):
+            for expr in expressions(s):
                 found.update(names(expr))
-            found |= _assigned(s)
-        return found
+            found |= assigned_by(s)
+        return found | ({CHANCE} & self.read(body))
+
+    def called(self, body: t.Body) -> set[str]:
+        """Return the names of all functions that statements call, built-in ones too."""
+        return {call.name for s in self.statements(body) for x in expressions(s) for call in _calls(x)}
 
     def read(self, body: t.Body) -> set[str]:
-        """Return every variable that statements read."""
+        """Return every variable that statements read; `CHANCE` where they draw random numbers."""
         found: set[str] = set()
         for s in self.statements(body):
-            for expr in _expressions(s):
+            for expr in expressions(s):
                 found.update(names(expr))
+                if any(call.name in DRAWN for call in _calls(expr)):
+                    found.add(CHANCE)
         return found
 
     def assigned(self, body: t.Body) -> set[str]:
         """Return every variable that statements may assign, local ones too."""
         found: set[str] = set()
         for s in self.statements(body):
-            found |= _assigned(s)
+            found |= assigned_by(s)
         return found
 
     def owned(self) -> set[str]:
@@ -65,8 +72,8 @@ class Flow:
         routines = [*file.routines.values(), *([file.receive] if file.receive else [])]
         bodies += [(r.body, {*r.args, r.name}) for r in routines]
         for body, own in bodies:
-            for s in _nested(body):
-                found |= _assigned(s) - own - _locals(body)
+            for s in nested(body):
+                found |= assigned_by(s) - own - _locals(body)
         return found
 
     def tainted(self, body: t.Body, seeds: Iterable[str]) -> set[str]:
@@ -83,11 +90,11 @@ class Flow:
 
     def _taint(self, body: t.Body, found: set[str], under: bool, depth: int) -> None:
         for s in body:
-            wet = under or any(self._depends(x, found, depth) for x in _expressions(s))
-            for expr in _expressions(s):
+            wet = under or any(self._depends(x, found, depth) for x in expressions(s))
+            for expr in expressions(s):
                 self._taint_calls(expr, found, under, depth)
             if wet:
-                found |= _assigned(s)
+                found |= assigned_by(s)
             for inner in _inside(s):
                 self._taint(inner, found, wet if isinstance(s, t.If | t.While) else under, depth)
 
@@ -104,6 +111,8 @@ class Flow:
     def _depends(self, expr: t.Expr, found: set[str], depth: int) -> bool:
         if any(n in found for n in names(expr)):
             return True
+        if "t" in found and any(call.name == "at_time" for call in _calls(expr)):
+            return True
         return any(r.name in found for r in self._called(expr))
 
     def exposed(self, body: t.Body) -> set[str]:
@@ -112,10 +121,18 @@ class Flow:
         self._expose(body, set(), found, 0)
         return found
 
+    def surely(self, body: t.Body) -> set[str]:
+        """Return the variables that statements assign whatever their conditions."""
+        written: set[str] = set()
+        self._expose(body, written, set(), 0)
+        return written
+
     def _expose(self, body: t.Body, written: set[str], found: set[str], depth: int) -> None:
         for s in body:
-            for expr in _expressions(s):
-                self._expose_in(expr, written, found, depth)
+            # The index of a COMPARTMENT is its own.
+            known = {*written, s.index} if isinstance(s, t.Compartment | t.Diffusion) else written
+            for expr in expressions(s):
+                self._expose_in(expr, known, found, depth)
             match s:
                 case t.Assign(target=target) if target.index is None:
                     written.add(target.id)
@@ -164,11 +181,12 @@ def _locals(body: t.Body) -> set[str]:
     return found
 
 
-def _nested(body: t.Body) -> Iterator[t.Stmt]:
+def nested(body: t.Body) -> Iterator[t.Stmt]:
+    """Yield the statements of a body with those inside others."""
     for s in body:
         yield s
         for inner in _inside(s):
-            yield from _nested(inner)
+            yield from nested(inner)
 
 
 def _inside(s: t.Stmt) -> Iterator[t.Body]:
@@ -181,7 +199,8 @@ def _inside(s: t.Stmt) -> Iterator[t.Body]:
             yield s.body
 
 
-def _expressions(s: t.Stmt) -> Iterator[t.Expr]:
+def expressions(s: t.Stmt) -> Iterator[t.Expr]:
+    """Yield the expressions of a statement, without those of statements inside it."""
     match s:
         case t.Assign():
             yield s.value
@@ -207,12 +226,17 @@ def _expressions(s: t.Stmt) -> Iterator[t.Expr]:
             yield s.total
         case t.Compartment():
             yield s.volume
+        case t.Diffusion():
+            yield s.coefficient
         case t.Equation():
             yield s.left
             yield s.right
+        case t.Watch():
+            yield from (s.condition, s.flag)
 
 
-def _assigned(s: t.Stmt) -> set[str]:
+def assigned_by(s: t.Stmt) -> set[str]:
+    """Return the variables that a statement itself assigns."""
     match s:
         case t.Assign():
             return {s.target.id}

@@ -39,7 +39,7 @@ class Reactions:
         for _, compartment in of_kind(body, t.Compartment):
             self._compartment(compartment, scope)
         inner = Machine(self.machine.file, {**self.machine.hooks, t.Reaction: self._react, t.Conserve: self._conserve,
-                                            t.Compartment: _nothing})  # fmt: skip
+                                            t.Compartment: _nothing, t.Diffusion: _nothing})  # fmt: skip
         inner.run(body, scope)
         return self
 
@@ -142,9 +142,9 @@ class Reactions:
         return rows
 
     def held(self, rows: list[list[Any]], rhs: list[Any]) -> None:
-        """Put every CONSERVE in the place of the equation of its last state."""
+        """Put every CONSERVE in the place of the equation of the state that it names last, as NEURON does."""
         for weights, total, _ in self.conserved:
-            if known := [n for n in self.names if n in weights]:
+            if known := [n for n in weights if n in self.names]:
                 k = self.names.index(known[-1])
                 rows[k] = [weights.get(n, 0.0) for n in self.names]
                 rhs[k] = total - sum(weights[n] * self.states[n] for n in known)
@@ -227,4 +227,4 @@ def of_kind(body: t.Body, wanted: type) -> list[tuple[int, Any]]:
 
 
 def _nothing(s: t.Stmt, scope: Scope, mask: Mask) -> None:
-    """A compartment has been looked at before."""
+    """Compartments have been looked at before; what diffuses along the cell, the engine steps."""

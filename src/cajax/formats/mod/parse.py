@@ -11,13 +11,20 @@ from ...base.errors import CajaxError
 from .faults import ModError
 from .source import Source
 
+_COMMENT = re.compile(r"^[ \t]*COMMENT\b.*?^[ \t]*ENDCOMMENT\b", re.MULTILINE | re.DOTALL)
+
+
+def _blank(m: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", m[0])
+
 
 def parsed(source: Source) -> Any:
     """Return the program of a text as `neuron.nmodl` parses it; raises `ModError` with the line that it stumbles on."""
     driver = _driver()
     try:
         with _silent():
-            return driver.parse_string(source.text)
+            # NMODL's parser stumbles over VERBATIM in a COMMENT.
+            return driver.parse_string(_COMMENT.sub(_blank, source.text))
     except (RuntimeError, ValueError, TypeError) as error:
         text = " ".join(str(error).split("\n")[0].split())
         found = re.search(r"\[Location : (\d+)\.", text)

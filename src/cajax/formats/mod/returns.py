@@ -1,7 +1,5 @@
 """`return` of C, which NMODL lacks, written with IF: what follows runs where nothing has returned."""
 
-from dataclasses import replace
-
 from . import tree as t
 from .faults import AtLine
 
@@ -34,8 +32,3 @@ def returns(s: t.Stmt) -> bool:
         case t.From() | t.While():
             return any(returns(x) for x in s.body)
     return False
-
-
-def settled(routine: t.Routine) -> t.Routine:
-    """Return a routine without `Return`."""
-    return replace(routine, body=without_returns(routine.body))

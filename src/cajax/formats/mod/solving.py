@@ -1,8 +1,9 @@
 """SOLVE: one step of a block by the method that the file names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 
 from ...mech.implicit import implicit_step, pivoted
@@ -16,7 +17,13 @@ from .maths import Mask
 EXPONENTIAL = ("cnexp", "", "after_cvode", "cvode_t", "cvode_v", "cvode_t_v", "adeuler", "adrunge", "simeq")
 IMPLICIT = ("derivimplicit", "sparse", "newton")
 EXPLICIT = ("euler", "runge", "runga")
-NEWTON = 3
+NEWTON = 9
+"""Newton's turns for an implicit step: a pump that is driven far from its balance takes eight."""
+FIRST, NEXT = 12, 5
+"""Newton's turns for a NONLINEAR block in INITIAL, and in a step, which begins at the solution before."""
+
+Hooks = Mapping[type, Callable[..., None]]
+NO_HOOKS: Hooks = {}
 
 
 def prime(state: str) -> str:
@@ -42,21 +49,21 @@ class Solver:
             raise AtLine(s.line, f"SOLVE {s.block}: there is no block of that name")
         return found
 
-    def initial(self, scope: Scope, shape: tuple[int, ...]) -> None:
-        """Run INITIAL."""
+    def initial(self, scope: Scope, shape: tuple[int, ...], hooks: Hooks = NO_HOOKS) -> None:
+        """Run INITIAL; `hooks` say what more special statements do."""
 
         def solve(s: t.Solve, scope: Scope, mask: Mask) -> None:
             routine = self.routine(s)
             if s.steady and routine.kind in ("KINETIC", "DERIVATIVE"):
                 self._steady(routine, scope, shape)
             elif routine.kind in ("LINEAR", "NONLINEAR"):
-                self._algebraic(routine, scope, shape)
+                self._algebraic(routine, scope, shape, FIRST)
             elif routine.kind == "PROCEDURE":
                 self.machine.run(routine.body, scope, mask)
             else:
                 raise AtLine(s.line, f"SOLVE {s.block} in INITIAL is not taken over without STEADYSTATE")
 
-        Machine(self.file, {t.Solve: solve}).run(self.file.initial, scope)
+        Machine(self.file, {**hooks, t.Solve: solve}).run(self.file.initial, scope)
 
     def step(self, s: t.Solve, scope: Scope, dt: Any, order: int) -> None:
         """Take one step of a block; its states are in the scope before and after."""
@@ -69,7 +76,7 @@ class Solver:
             case "KINETIC":
                 self._kinetic(routine, scope, dt, order)
             case _:
-                self._algebraic(routine, scope, ())
+                self._algebraic(routine, scope, (), NEXT)
 
     def _derivative(self, s: t.Solve, routine: t.Routine, scope: Scope, dt: Any, order: int) -> None:
         # As NEURON's cnexp does, to first order what a block computes before its equations stands still.
@@ -80,6 +87,10 @@ class Solver:
         if s.method not in (*EXPONENTIAL, *IMPLICIT, *EXPLICIT):
             raise AtLine(s.line, f"METHOD {s.method} is not known; write cnexp, derivimplicit or sparse")
         names = self.ruled(routine)
+        if not names:
+            raise AtLine(
+                routine.line, f"DERIVATIVE {routine.name} has no equation; write x' = … or a PROCEDURE"
+            )
         now = {n: _floating(self.value(n, scope)) for n in names}
         shape = jnp.broadcast_shapes(*(jnp.shape(x) for x in now.values()), _shape(scope))
         now = {n: jnp.broadcast_to(x, shape) for n, x in now.items()}
@@ -93,7 +104,11 @@ class Solver:
             after = implicit_step(rates, now, dt, order)
             if order == 1 and not self.is_linear.get(routine.name, True):
                 after = _newton(rates, now, after, dt)
-        self.rates(routine, after, scope, keep=True)
+        # The explicit Euler method runs the block once, at the states before the step.
+        is_euler = s.method == "euler" and order == 1
+        self.rates(routine, now if is_euler else after, scope, keep=True)
+        for name, x in after.items():
+            self.put(name, x, scope)
 
     def rates(
         self, routine: t.Routine, at: Mapping[str, Any], scope: Scope, keep: bool = False
@@ -158,13 +173,13 @@ class Solver:
                 after = _newton(rates, start, after, 1e9)
         self.rates(routine, after, scope, keep=True)
 
-    def _algebraic(self, routine: t.Routine, scope: Scope, shape: tuple[int, ...]) -> None:
-        """Solve a LINEAR block: its residuals are linear in the states, so that their slopes are differences."""
-        if routine.kind == "NONLINEAR":
-            raise AtLine(routine.line, "NONLINEAR blocks are not taken over")
+    def _algebraic(self, routine: t.Routine, scope: Scope, shape: tuple[int, ...], turns: int) -> None:
+        """Solve a LINEAR or NONLINEAR block by Newton's method, whose first turn is exact for a LINEAR one."""
         names = self.ruled(routine)
+        shape = jnp.broadcast_shapes(shape, _shape(scope))
+        count: list[int] = []
 
-        def residuals(at: Mapping[str, float]) -> list[Any]:
+        def residuals(at: Mapping[str, Any]) -> list[Any]:
             there, found = scope.copy(), []
             for name, x in at.items():
                 self.put(name, x, there)
@@ -175,15 +190,19 @@ class Solver:
                 )
 
             Machine(self.file, {t.Equation: equation}).run(routine.body, Scope(there.shared))
+            count.append(len(found))
             return [jnp.broadcast_to(_floating(x), shape) for x in found]
 
-        shape = jnp.broadcast_shapes(shape, _shape(scope))
-        still = residuals(dict.fromkeys(names, 0.0))
-        if len(still) != len(names):
-            raise AtLine(routine.line, f"{len(still)} equations for {len(names)} states")
-        columns = [residuals({n: float(n == m) for n in names}) for m in names]
-        rows = [[column[i] - still[i] for column in columns] for i in range(len(names))]
-        for name, x in zip(names, pivoted(rows, [-x for x in still]), strict=True):
+        at = {n: jnp.broadcast_to(_floating(self.value(n, scope)), shape) for n in names}
+        for _ in range(1 if routine.kind == "LINEAR" else turns):
+            still, slope = jax.linearize(residuals, at)
+            if count[-1] != len(names):
+                raise AtLine(routine.line, f"{count[-1]} equations for {len(names)} states")
+            columns = [slope({n: jnp.full(shape, float(n == m)) for n in names}) for m in names]
+            rows = [[column[i] for column in columns] for i in range(len(names))]
+            change = pivoted(rows, [-x for x in still])
+            at = {n: at[n] + x for n, x in zip(names, change, strict=True)}
+        for name, x in at.items():
             self.put(name, x, scope)
 
     def ruled(self, routine: t.Routine) -> list[str]:
@@ -211,6 +230,8 @@ class Solver:
     def value(self, name: str, scope: Scope) -> Any:
         """Return a state, or a variable, by its flat name."""
         base, k = self._place(name)
+        if base not in scope.shared:
+            raise AtLine(1, f"'{base}' keeps a value and is not declared; add it to ASSIGNED")
         return scope.shared[base] if k is None else scope.shared[base][k]
 
     def put(self, name: str, x: Any, scope: Scope) -> None:
@@ -252,8 +273,9 @@ def _newton(rates: Any, now: dict[str, Any], at: dict[str, Any], dt: Any) -> dic
         return {n: f[n] + (now[n] - x[n]) / dt for n in x}
 
     # A linearly implicit step of endless length for a residual is a turn of Newton's method for it.
+    # At the solution one turn has its whole derivative, so that only the last is differentiated.
     for _ in range(NEWTON - 1):
-        at = implicit_step(residual, at, 1e12 * dt, 1)
+        at = implicit_step(residual, jax.lax.stop_gradient(at), 1e12 * dt, 1)
     return at
 
 

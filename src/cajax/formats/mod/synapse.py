@@ -10,12 +10,9 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 
-from ...mech.params import param
-from . import tree as t
-from .design import CELSIUS, Design
+from .design import Design
 from .evaluate import Scope
 from .faults import AtLine
-from .kinetic import every
 from .signed import placed, signed
 
 CLOCK = "t_own"
@@ -28,10 +25,8 @@ class SynapseDesign:
 
     def __init__(self, design: Design):
         self.design, self.file = design, design.file
-        if self.file.receive is None:
-            raise AtLine(
-                1, f"POINT_PROCESS {self.file.suffix} has no NET_RECEIVE; only synapses are taken over"
-            )
+        if self.file.receive is None or self.file.pointers:
+            raise AtLine(1, "has no NET_RECEIVE, or a POINTER")
         self.receive = self.file.receive
         if not self.receive.args:
             raise AtLine(self.receive.line, "NET_RECEIVE takes no weight; write NET_RECEIVE(weight (uS))")
@@ -45,20 +40,22 @@ class SynapseDesign:
         self.edge = tuple(n for n in own if n in flow.read(spikes) or n in flow.assigned(spikes))
         self.kept = self._kept()
         self.reads_voltage = "v" in flow.read(design.solved)
-        self.reads_celsius = "celsius" in flow.read(
-            (*self.file.initial, *design.solved, *design.after, *spikes)
-        )
-        if self.reads_celsius:
-            design.approximated.append((self.receive.line, CELSIUS))
+        if "celsius" in flow.read((*self.file.initial, *design.solved, *design.after, *spikes)):
+            raise AtLine(self.receive.line, "reads celsius, which differs from cell to cell")
 
     def _check(self) -> None:
         file = self.file
+        if self.design.draws:
+            raise AtLine(1, "every connection draws random numbers of its own")
         if file.electrode:
             raise AtLine(
                 1, "ELECTRODE_CURRENT is not taken over; write NONSPECIFIC_CURRENT with the other sign"
             )
         if not (file.nonspecific or any(ion.writes for ion in file.ions)):
             raise AtLine(1, "a synapse without a current is not taken over")
+        names = (*file.nonspecific, *(n for ion in file.ions for n in ion.writes))
+        if not set(names) <= self.design.flow.assigned(self.design.after):
+            raise AtLine(1, "a current that BREAKPOINT does not assign")
         for ion in file.ions:
             if ion.reads:
                 raise AtLine(ion.line, f"reads {ion.reads[0]}; a synapse here reads no ions")
@@ -104,15 +101,8 @@ class SynapseDesign:
         """The names of all states."""
         return (*self.design.states, *self.kept, *self.edge, *((CLOCK,) if self.has_clock else ()))
 
-    def fields(self) -> dict[str, Any]:
-        more = {"celsius": param(6.3, "degC")} if self.reads_celsius else {}
-        return {**self.design.fields(), **more}
-
     def _begun(self, values: Any, shape: tuple[int, ...], voltage: Mapping[str, Any], dt: Any) -> Scope:
-        given: dict[str, Any] = {**voltage, "dt": dt}
-        if self.reads_celsius:
-            given["celsius"] = values.celsius
-        scope = self.design.scope(values, **given)
+        scope = self.design.scope(values, **voltage, dt=dt)
         self.design.solver.initial(scope, shape)
         return scope
 
@@ -207,7 +197,7 @@ def members(own: SynapseDesign, source: Any) -> dict[str, Any]:
     def gates(self: Any, **voltage: Any) -> dict[str, Any]:
         return {}
 
-    fields = own.fields()
+    fields = own.design.fields()
     return {
         **fields,
         "gates": signed(gates, "self", *(("v",) if own.reads_voltage else ())),
@@ -218,8 +208,3 @@ def members(own: SynapseDesign, source: Any) -> dict[str, Any]:
         "current": lambda self, v, g: current(self, v, g),
         "__annotations__": dict.fromkeys(fields, Any),
     }
-
-
-def has_spikes(file: t.File) -> bool:
-    """Whether a file is a synapse: a point process that receives."""
-    return file.kind == "POINT_PROCESS" and file.receive is not None and bool(every(file.receive.body))

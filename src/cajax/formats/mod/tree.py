@@ -192,6 +192,16 @@ class Equation:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Watch:
+    """`WATCH (condition) flag`."""
+
+    condition: Expr
+    flag: Expr
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Local:
     """`LOCAL a, b[3]`: names with lengths, 0 for a single value."""
 
@@ -216,6 +226,29 @@ class Return:
     line: int
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Diffusion:
+    """`LONGITUDINAL_DIFFUSION i, coefficient {species}`."""
+
+    index: str
+    coefficient: Expr
+    species: tuple[str, ...]
+    line: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Table:
+    """`TABLE names DEPEND … FROM first TO last WITH count`; no names for a FUNCTION itself."""
+
+    names: tuple[str, ...]
+    first: Expr
+    last: Expr
+    count: int
+    line: int
+
+
 Stmt = (
     Assign
     | Rate
@@ -228,6 +261,9 @@ Stmt = (
     | Conserve
     | Compartment
     | Equation
+    | Diffusion
+    | Table
+    | Watch
     | Local
     | Foreign
     | Return
@@ -245,7 +281,16 @@ class Routine:
     args: tuple[str, ...]
     body: Body
     line: int
-    table: bool = False
+    table: Table | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a FUNCTION_TABLE was filled with: values `y` at rising `x`, between which it is linear."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
 
 
 @final
@@ -275,7 +320,11 @@ class UsedIon:
 @final
 @dataclass(eq=False)
 class File:
-    """One .mod file; `assigned` and `states` are names with lengths, 0 for a single value."""
+    """One .mod file; `assigned` and `states` are names with lengths, 0 for a single value.
+
+    `tables` are its FUNCTION_TABLEs with what fills them; `usetable`: whether TABLEs interpolate, as in NEURON.
+    `is_tried`: while a class is made its functions are tried, and tables may be empty.
+    """
 
     kind: str = ""
     suffix: str = ""
@@ -292,9 +341,19 @@ class File:
     routines: dict[str, Routine] = field(default_factory=dict)
     initial: Body = ()
     breakpoint: Body = ()
+    before_initial: Body = ()
+    after_initial: Body = ()
+    before_breakpoint: Body = ()
+    after_solve: Body = ()
+    before_step: Body = ()
     receive: Routine | None = None
     receive_initial: Body = ()
     refused: list[Foreign] = field(default_factory=list)
+    randoms: list[str] = field(default_factory=list)
     loose: list[Foreign] = field(default_factory=list)
+    left_out: list[tuple[int, str]] = field(default_factory=list)
     lines: Mapping[int, str] = field(default_factory=dict)
     title: str = ""
+    tables: "dict[str, Given | None]" = field(default_factory=dict)
+    usetable: bool = False
+    is_tried: bool = True

@@ -43,10 +43,27 @@ _WORDS = frozenset(
 
 
 def bare(code: str) -> str:
-    """Return C code without comments, lines for the preprocessor, prints and declarations of what is elsewhere."""
+    """Return C code without comments, lines for the preprocessor, prints and declarations of what is elsewhere.
+
+    A print may go to a file that is opened and closed around it.
+    """
     code = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", "", code, flags=re.DOTALL | re.MULTILINE)
+    code = re.sub(
+        r"\bFILE\s*\*\s*\w+\s*;|\b\w+\s*=\s*fopen\s*\([^;()]*\)\s*;|\bfclose\s*\(\w+\)\s*;", "", code
+    )
     code = re.sub(r'\bf?printf\s*\((?:"(?:\\.|[^"\\])*"|[^;"])*\)\s*;', "", code)
     return re.sub(r"\bextern\b[^;{}]*;", "", _KEEPING.sub("", code))
+
+
+def of_hoc_vectors(code: str) -> bool:
+    """Whether C code goes through a Vector that hoc may have given; none is, here."""
+    return bool(re.search(r"\bif\s*\(\s*\w+\s*&&\s*vector_capacity\s*\(", code))
+
+
+def open_braces(code: str) -> int:
+    """Return how many braces C code opens and does not close."""
+    code = bare(code)
+    return code.count("{") - code.count("}")
 
 
 def drawn(name: str, code: str, arguments: int) -> str | None:
@@ -120,17 +137,9 @@ class _Reader:
             case "{":
                 return self.block()
             case "if":
-                self.take()
-                self.take("(")
-                condition = self.until(")")
-                inner = self.statement()
-                if not inner and self.next != "else":
-                    return ""
-                text = f"if ({condition}) {{ {inner} }}"
-                if self.next == "else":
-                    self.take()
-                    text += f" else {{ {self.statement()} }}"
-                return text
+                return self.branched()
+            case "switch":
+                return self.switched()
             case "return":
                 return self.returned()
             case word if word in _REAL:
@@ -139,6 +148,75 @@ class _Reader:
             case word if word in (*_WORDS, *_WHOLE) or not re.match(r"[A-Za-z_]", word):
                 raise _NoNmodlError
         return self.assigned()
+
+    def branched(self) -> str:
+        self.take("if")
+        self.take("(")
+        first, condition = self.condition()
+        inner = self.statement()
+        if not inner and self.next != "else":
+            return first
+        text = f"{first}if ({condition}) {{ {inner} }}"
+        if self.next == "else":
+            self.take()
+            text += f" else {{ {self.statement()} }}"
+        return text
+
+    def condition(self) -> tuple[str, str]:
+        """Return what a condition assigns first, as `(x = a) < b` does, and the condition."""
+        begin, closing = self.at, self.closing(self.at - 1)
+        if self.next == "(" and "=" in self.tokens[begin : self.closing(begin)]:
+            self.take()
+            target = self.target()
+            self.take("=")
+            value = self.until(")")
+            return f"{target} = {value}\n", f"{target} {self.until(')')}"
+        if "=" in self.tokens[begin:closing]:
+            raise _NoNmodlError
+        return "", self.until(")")
+
+    def closing(self, opened: int) -> int:
+        """Return the place of the parenthesis that closes one."""
+        depth = 0
+        for k in range(opened, len(self.tokens)):
+            depth += (self.tokens[k] == "(") - (self.tokens[k] == ")")
+            if not depth:
+                return k
+        raise _NoNmodlError
+
+    def switched(self) -> str:
+        """Return `switch` as IF and ELSE; every case must end before the next begins."""
+        self.take("switch")
+        self.take("(")
+        of = self.until(")")
+        self.take("{")
+        cases: list[tuple[str, str]] = []
+        while self.next != "}":
+            value = self.take() if self.take() == "case" else ""
+            if not value and self.tokens[self.at - 1] != "default":
+                raise _NoNmodlError
+            self.take(":")
+            cases.append((value, self.case()))
+        self.take("}")
+        text = ""
+        for value, inner in reversed(cases):
+            if not value and text:
+                raise _NoNmodlError  # what follows `default`
+            rest = f" else {{ {text} }}" if text else ""
+            text = f"if ({of} == {value}) {{ {inner} }}{rest}" if value else inner
+        return text
+
+    def case(self) -> str:
+        inner: list[str] = []
+        while self.next not in ("case", "default", "}"):
+            if self.next == "break":
+                self.take()
+                self.take(";")
+                return "\n".join(x for x in inner if x)
+            inner.append(self.statement())
+        if self.next != "}":
+            raise _NoNmodlError  # it falls through to the next
+        return "\n".join(x for x in inner if x)
 
     def block(self) -> str:
         self.take("{")
@@ -170,10 +248,7 @@ class _Reader:
                 raise _NoNmodlError
 
     def assigned(self) -> str:
-        target = self.name(self.take())
-        if self.next == "[":
-            self.take()
-            target += f"[{self.until(']')}]"
+        target = self.target()
         op = self.take()
         if op == "++":
             self.take(";")
@@ -184,6 +259,14 @@ class _Reader:
         if target == value:  # `cai = _ion_cai;`: what the ion's name is given here without asking
             return ""
         return f"{target} = {value}" if op == "=" else f"{target} = {target} {op[0]} ({value})"
+
+    def target(self) -> str:
+        """Return a variable, or an element of an array."""
+        target = self.name(self.take())
+        if self.next == "[":
+            self.take()
+            target += f"[{self.until(']')}]"
+        return target
 
     def until(self, ends: str) -> str:
         """Return an expression up to a closing sign, which is taken too."""

@@ -5,7 +5,7 @@ from typing import Any, final
 
 from ...base.errors import ParameterError
 from ...mech import Channel, Coupled, Gate, Instant, Kinetics, Outline, Scheme, instant_states, reading
-from ...mech.ions import VALENCE
+from ...mech.potentials import VALENCE
 from .expressions import Statements, euler, statements
 from .mod import Mod, assignments, block, functions, named, parameters, title
 

@@ -65,6 +65,7 @@ def to_neuron(
     python: str | Path | None = None,
     proof: bool = True,
     pointers: bool = False,
+    strict: bool = False,
 ) -> Exported:
     """Write a model, and one run of it, to a new folder that plain NEURON runs: `nrnivmodl mod; python run.py`.
 
@@ -75,25 +76,24 @@ def to_neuron(
     `record` says which are compared, name → place as in `simulate`; by default the somata. `python` is an interpreter
     that has `neuron`; by default this one, where it has. Without `proof` none is made here. Gap junctions are a
     `LinearMechanism`, solved with the cable as here; with `pointers` they are point processes with a POINTER, which
-    read the other voltage a step late.
+    read the other voltage a step late. With `strict` what is not written exactly is refused.
 
     Raises `CajaxError` for what cannot be written, before anything is, and where the folder exists.
     """
     require_model(model, "to_neuron")
-    flag(proof, "to_neuron proof")
+    _check_flags(proof=proof, pointers=pointers, strict=strict)
     target = as_path(folder, "to_neuron folder")
     interpreter = None if python is None else as_path(python, "to_neuron python")
-    if record is not None:
-        of_kind(record, Mapping, "to_neuron record", "a dictionary such as {'v': 'soma'}")
-    inputs = as_inputs(inputs)
+    of_kind(record or {}, Mapping, "to_neuron record", "a dictionary such as {'v': 'soma'}")
+    given = as_inputs(inputs)
     _check_new(target)
     t1, dt = number(t1, "ms", "to_neuron t1", above=0.0), number(dt, "ms", "to_neuron dt", above=0.0)
     steps = round(t1 / dt)
     with jax.enable_x64(True):
-        model, given = _double(_apart(model)), tuple(_double(x) for x in inputs)
+        model, given = _double(_apart(model)), tuple(_double(x) for x in given)
         ours, traces, cvs = _run(model, given, t1, dt, record)
-        run = Run(given, dt, steps, _gates(model, given, dt), flag(pointers, "to_neuron pointers"))
-        contents = Contents(model, bind(model, given), run)
+        run = Run(given, dt, steps, _gates(model, given, dt), pointers)
+        contents = _contents(model, run, strict)
     whole = {**contents.json(), "dt": dt, "steps": steps, "record": cvs}
     scratch = _scratch(target)
     try:
@@ -105,6 +105,19 @@ def to_neuron(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Exported(target, contents.report, difference, why)
+
+
+def _contents(model: Model, run: Run, strict: bool) -> Contents:
+    """Return what is written; with `strict` raises `ParameterError` where not all of it is exact."""
+    contents = Contents(model, bind(model, run.inputs), run)
+    if strict:
+        contents.report.require_exact("to_neuron")
+    return contents
+
+
+def _check_flags(**flags: Any) -> None:
+    for name, x in flags.items():
+        flag(x, f"to_neuron {name}")
 
 
 def _check_new(target: Path) -> None:

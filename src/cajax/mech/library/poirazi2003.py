@@ -14,8 +14,8 @@ from jax.nn import sigmoid
 from ...base.types import Array, Param
 from ..base import Channel
 from ..gating import Q10, Gate, trap, vtrap
-from ..ions import thermal
 from ..params import param
+from ..potentials import thermal
 
 
 def _exponent(v: Any, half: Any, valence: float, celsius: Any) -> Any:

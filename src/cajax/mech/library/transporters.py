@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from ...base.types import Array, Param
 from ..base import Channel
-from ..ions import thermal
 from ..params import param
+from ..potentials import thermal
 
 
 @final

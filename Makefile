@@ -10,8 +10,8 @@ COVERAGE ?=
 PYTEST := -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov=cajax --cov-append --cov-report=)
 # Most programs of the tests run once: not optimised, they take half the time in all. What must hold of optimised ones
 # too (bits, gradients, orders of convergence, training) is tested first as users get it, unless ARGS chooses tests;
-# test-all tests everything so. What takes long is left to test-all, and to test-share, which runs a twentieth of it: all
-# of it in twenty commits, with other random models each time.
+# test-all tests everything so. What takes long is left to test-all, and to test-share, which runs a fortieth of it: all
+# of it in forty commits, with other random models each time.
 PLAIN := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
 PURE := laws/test_invariance.py laws/test_convergence.py laws/test_physics.py laws/test_kinks.py
 OPTIMISED := laws/test_gradients.py laws/test_invariance.py laws/test_convergence.py train/test_fit.py tasks/test_reading.py
@@ -52,8 +52,8 @@ test-all: lint ## The same, with the slow tests, and every program optimised
 	@$(BIN)/python $(PYTEST) -m '' $(ARGS)
 
 COMMIT := $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
-test-share: $(VENV)/.dev $(VENV)/.package ## Run a twentieth of the slow tests, chosen by the commit, and laws without native code
-	@$(BIN)/python $(PYTEST) -m slow --share $$(($(COMMIT) % 20))/20 \
+test-share: $(VENV)/.dev $(VENV)/.package ## Run a fortieth of the slow tests, chosen by the commit, and laws without native code
+	@$(BIN)/python $(PYTEST) -m slow --share $$(($(COMMIT) % 40))/40 \
 	  --hypothesis-profile=rotating --hypothesis-seed=$(COMMIT) $(ARGS)
 	@XLA_FLAGS="$(PLAIN) $$XLA_FLAGS" CAJAX_SOLVE=jax $(BIN)/python $(PYTEST) -q $(addprefix tests/,$(PURE))
 

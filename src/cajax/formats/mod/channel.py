@@ -15,13 +15,11 @@ from .draws import CHANCE
 from .evaluate import Machine, Scope
 from .faults import AtLine
 from .kinetic import every
-from .maths import Mask
-from .memory import currents, memory, order_note
+from .maths import Mask, like
+from .memory import BEFORE, currents, memory, order_note
 from .solving import EXPONENTIAL, prime
 
 AREA = "area"
-BEFORE = "v_before"
-"""The state that keeps the voltage of the last step, for blocks that read what BREAKPOINT has computed there."""
 
 
 @final
@@ -98,9 +96,8 @@ class ChannelDesign:
     def _readings(self, body: t.Body) -> dict[str, str]:
         mentioned = self.flow.read(body)
         found = {n: own for n, own in self.ions.items() if n in mentioned}
-        timed = {"t", "dt"} if "at_time" in self.flow.called(body) else set()
         found |= {CHANCE: ports.CHANCE} if CHANCE in mentioned else {}
-        return found | {n: n for n in PLACE if n in mentioned | timed}
+        return found | {n: n for n in PLACE if n in mentioned}
 
     def _given(self, values: Any, reads: Mapping[str, str], read: Mapping[str, Any]) -> dict[str, Any]:
         return {n: read[own] for n, own in reads.items() if own in read}
@@ -123,7 +120,7 @@ class ChannelDesign:
         first = scope.copy()
         if self.held and self.acts:
             self._breakpoint(first)  # NEURON computes currents once before the first step
-        start = {n: _full(d.solver.value(n, first), v) for n in (*d.states, *self.kept)}
+        start = {n: like(d.solver.value(n, first), v) for n in (*d.states, *self.kept)}
         if self.is_back:
             start[BEFORE] = v
         if self.is_late:
@@ -143,7 +140,7 @@ class ChannelDesign:
             Machine(self.file, {t.Rate: rate}).run(routine.body, Scope(scope.shared))
         found = {}
         for n in self.design.states:
-            end, speed = (_full(scope.shared[f"{prime(n)}{part}"], v) for part in ("end", "rate"))
+            end, speed = (like(scope.shared[f"{prime(n)}{part}"], v) for part in ("end", "rate"))
             found[n] = Gate(end, speed)
         return found
 
@@ -196,11 +193,11 @@ class ChannelDesign:
         for ion in file.ions:
             for n in ion.writes:
                 name = ion.name.lower()
-                found[name] = found.get(name, 0.0) + _full(scope.shared[n], v)
+                found[name] = found.get(name, 0.0) + like(scope.shared[n], v)
         for n in file.nonspecific:
-            found[""] = found.get("", 0.0) + _full(scope.shared[n], v)
+            found[""] = found.get("", 0.0) + like(scope.shared[n], v)
         for n in file.electrode:
-            found[""] = found.get("", 0.0) - _full(scope.shared[n], v)
+            found[""] = found.get("", 0.0) - like(scope.shared[n], v)
         if self.is_point:
             # A point process has a current in nA; 1 nA through 1 µm² is 100 mA/cm².
             found = {name: i * (100.0 / given[AREA]) for name, i in found.items()}
@@ -225,7 +222,7 @@ class ChannelDesign:
     def _times(self) -> bool:
         """Whether what SOLVE does reads the time."""
         after = (*self.design.solved, *(() if self.acts else self.design.after))
-        return bool({"t", "at_time"} & (self.flow.read(after) | self.flow.called(after)))
+        return "t" in self.flow.read(after)
 
     def _is_steady(self, cls: type[Channel]) -> bool:
         values, v = cls(), jnp.linspace(-91.3, 41.7, 9)
@@ -241,14 +238,14 @@ class ChannelDesign:
             read[own] = -40.0 if own.startswith("e") and own not in ("ei", "eo") else 0.3
         with_states = self.begun(values, v, read, self.gates_read)
         start = {
-            n: _full(self.design.solver.value(n, with_states), v) for n in (*self.design.states, *self.kept)
+            n: like(self.design.solver.value(n, with_states), v) for n in (*self.design.states, *self.kept)
         }
         if self.are_gates:
             later = {n: g.rest(n)[n] for n, g in self._gates(with_states, v).items()}
         else:
             later = self._advanced(with_states, v, {**start, BEFORE: v}, 0.05, 1)
         return all(
-            bool(jnp.allclose(_full(later[n], v), start[n], rtol=1e-4, atol=1e-6, equal_nan=True))
+            bool(jnp.allclose(like(later[n], v), start[n], rtol=1e-4, atol=1e-6, equal_nan=True))
             for n in (*self.design.states, *self.kept)
         )
 
@@ -257,11 +254,6 @@ def _is_gate(expr: t.Expr, x: str, design: Design) -> bool:
     """Whether x' is written as a + b x with a decay: what a `Gate` needs."""
     wet = {x}
     return linear.mentions(expr, x) and design.is_sum(expr, wet)
-
-
-def _full(x: Any, v: Any) -> Any:
-    x = jnp.asarray(x, dtype=v.dtype) if not isinstance(x, jnp.ndarray) else x
-    return jnp.broadcast_to(x, jnp.shape(v)).astype(v.dtype)
 
 
 def members(own: ChannelDesign, source: Any) -> dict[str, Any]:

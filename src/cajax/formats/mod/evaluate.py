@@ -298,8 +298,6 @@ class Machine:
         if routine is not None and routine.kind in ("FUNCTION", "PROCEDURE"):
             args = [self.number(x, scope, mask) for x in call.args]
             return self._routine(routine, args, call, scope, mask)
-        if call.name == "at_time" and call.args:
-            return self._at_time(call, scope, mask)
         if call.name in self.file.tables:
             return self._looked_up(call, scope, mask)
         if call.name in maths.FUNCTIONS:
@@ -327,12 +325,6 @@ class Machine:
             known = " or ".join(map(str, counts))
             raise AtLine(call.line, f"{call.name} takes {known} arguments, not {len(args)}")
         return function(draws, *(self.number(x, scope, mask) for x in args))
-
-    def _at_time(self, call: t.Call, scope: Scope, mask: Mask) -> Any:
-        """Return whether the step that ends at `t` passes a moment, as NEURON's steps of one length tell it."""
-        moment = self.number(call.args[-1], scope, mask) - 1e-11
-        now, dt = (self.number(t.Name(n, None, call.line), scope, mask) for n in ("t", "dt"))
-        return (jnp.asarray(moment) <= now) & (jnp.asarray(moment) > now - dt)
 
     def _looked_up(self, call: t.Call, scope: Scope, mask: Mask) -> Any:
         x = [self.number(a, scope, mask) for a in call.args]

@@ -111,8 +111,6 @@ class Flow:
     def _depends(self, expr: t.Expr, found: set[str], depth: int) -> bool:
         if any(n in found for n in names(expr)):
             return True
-        if "t" in found and any(call.name == "at_time" for call in _calls(expr)):
-            return True
         return any(r.name in found for r in self._called(expr))
 
     def exposed(self, body: t.Body) -> set[str]:

@@ -21,6 +21,11 @@ def guarded(x: Any, mask: Mask, safe: float) -> Any:
     return x if mask is None else jnp.where(mask, x, safe)
 
 
+def like(x: Any, other: Any) -> Any:
+    """Return a number or an array in the shape and the precision of another."""
+    return jnp.broadcast_to(jnp.asarray(x, other.dtype), jnp.shape(other))
+
+
 def plain(x: Any) -> Any:
     """Return a truth value as the number that C makes of it."""
     if isinstance(x, bool):

@@ -8,6 +8,9 @@ from . import tree as t
 from .design import GIVEN, Design, flats
 from .faults import AtLine
 
+BEFORE = "v_before"
+"""The state that keeps the voltage of the last step, for blocks that read what BREAKPOINT has computed there."""
+
 
 @final
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .draws import CHANCE
 from .evaluate import Scope
 from .faults import AtLine
 from .kinetic import every, of_kind
+from .maths import like
 from .memory import currents, memory, order_note
 from .signed import placed, signed
 
@@ -211,7 +212,7 @@ class PoolDesign:
             self.design.solver.step(s, scope, dt, order)
         after = (*self.file.after_solve, *(() if self.acts else self.design.after))
         self.design.solver.machine.run(after, Scope(scope.shared))
-        return {n: _like(self.design.solver.value(n, scope), states[n]) for n in states}
+        return {n: like(self.design.solver.value(n, scope), states[n]) for n in states}
 
     def current_reads(self) -> list[str]:
         """Return what the ion's own current takes: all states, and what BREAKPOINT reads."""
@@ -229,10 +230,10 @@ class PoolDesign:
         found: dict[str, Any] = {}
         for ion in self.file.ions:
             if f"i{ion.name}" in ion.writes:
-                found[ion.name.lower()] = _like(scope.shared[f"i{ion.name}"], v)
+                found[ion.name.lower()] = like(scope.shared[f"i{ion.name}"], v)
         other = [scope.shared[n] for n in self.file.nonspecific]
         other += [-scope.shared[n] for n in self.file.electrode]
-        return {**found, "": _like(sum(other), v)} if other else found
+        return {**found, "": like(sum(other), v)} if other else found
 
     def diffusion(self, values: Any) -> dict[str, Any]:
         """Return the coefficient (µm²/ms) of every state that diffuses: NMODL's, over the volume of its COMPARTMENT."""
@@ -264,10 +265,6 @@ def _indexed(scope: Scope, name: str, k: int) -> Scope:
     if name:
         there.local[name] = float(k)
     return there
-
-
-def _like(x: Any, like: Any) -> Any:
-    return jnp.broadcast_to(jnp.asarray(x, like.dtype), jnp.shape(like))
 
 
 @final

@@ -19,12 +19,11 @@ from .design import Design, flats
 from .draws import CHANCE
 from .evaluate import Scope
 from .faults import AtLine
+from .memory import BEFORE
 from .sending import DEPTH, FIRED, SINCE, Sending
 from .signed import placed, signed
 from .solving import EXPONENTIAL
 
-BEFORE = "v_before"
-"""The state that keeps the voltage of the last step, for blocks that read what BREAKPOINT has computed there."""
 CLOCK = "t_own"
 """The state that counts time (ms) as NEURON does, by half steps: rules such as q > 0 may hang on its last digits."""
 SHORTEST = 1e-6
@@ -298,7 +297,7 @@ def members(own: ProcessDesign, source: Any) -> dict[str, Any]:
     begun = own.reads(own.file.initial, own.file.receive_initial)
     late = (*own.reads(d.after), VOLTAGE) if own.is_late else ()
     late += ("t",) if CLOCK in own.states else ()
-    spoken = (*own.reads(*received), *(("t",) if "net_move" in _calls(own) else ()))
+    spoken = (*own.reads(*received), *(("t",) if "net_move" in own.flow.called(own.receive.body) else ()))
     spoken += (VOLTAGE,) if own.sets_voltage else ()
     woken = (*(n for n in spoken if n != "dt"), WEIGHT)
     shown = [n for n in own.reads(d.after) if n != VOLTAGE]
@@ -331,7 +330,3 @@ def _spelt(name: str) -> str:
     """Return a name that an argument may have, and that means nothing else."""
     taken = {VOLTAGE, V_PRE, WEIGHT, "t", "dt", "celsius", "diam", "area", "self"}
     return f"{name}_" if name in taken or keyword.iskeyword(name) else name
-
-
-def _calls(own: ProcessDesign) -> set[str]:
-    return {s.call.name for s in own.flow.statements(own.receive.body) if isinstance(s, t.Do)}

@@ -28,6 +28,7 @@ VOLTAGES = (
 def plain(file: t.File) -> None:
     """Replace calls that are comparisons in a run of fixed steps."""
     file.initial, file.breakpoint = _mapped(file.initial, _call), _mapped(file.breakpoint, _call)
+    file.after_solve = _mapped(file.after_solve, _call)
     file.receive_initial = _mapped(file.receive_initial, _call)
     file.receive = _mapped(file.receive, _call)
     file.routines = {name: _mapped(routine, _call) for name, routine in file.routines.items()}
@@ -60,7 +61,7 @@ def pointers_as_parameters(file: t.File, but: str | None = None) -> list[tuple[i
 
 def _call(node: Any) -> Any:
     match node:
-        case t.Call(name="at_time", args=(when,)):
+        case t.Call(name="at_time", args=(*_, when)):
             # NEURON's rule for fixed steps: t − dt < when − 1e-11 ms ≤ t.
             line, reached = node.line, t.Binary("-", when, t.Number(1e-11), node.line)
             time, dt = t.Name("t", None, line), t.Name("dt", None, line)
